@@ -1,10 +1,10 @@
 """Jobs and images: the words, the states, and what a row says.
 
-    image   PENDING -> PROCESSING -> COMPLETED
-               ^           |------> FAILED          refused, bad input, retries spent
-               |           '------> RETRY_LATER     rate limit, overload, network: next_retry_at
-               '-- retry pass, stuck-job cleanup <-'         any unfinished -> CANCELLED
-    job     PENDING (staging) -> PROCESSING -> COMPLETED | FAILED | CANCELLED
+image   PENDING -> PROCESSING -> COMPLETED
+           ^           |------> FAILED          refused, bad input, retries spent
+           |           '------> RETRY_LATER     rate limit, overload, network: next_retry_at
+           '-- retry pass, stuck-job cleanup <-'         any unfinished -> CANCELLED
+job     PENDING (staging) -> PROCESSING -> COMPLETED | FAILED | CANCELLED
 """
 
 from collections.abc import Mapping
@@ -140,6 +140,7 @@ class Image:
     retries: int
     busy_since: datetime | None
     next_retry_at: datetime | None
+    fingerprint: str
     result: Mapping[str, Any]
     error_code: str
     error: str
@@ -164,9 +165,16 @@ class Attempt:
     seconds: float | None
 
 
-class DeliveryStatus(StrEnum):
-    PENDING = "PENDING"
-    DELIVERED = "DELIVERED"
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt ended: `outcome` is a word for programs, `detail` a sentence; `seconds` is the call's duration."""
+
+    outcome: str
+    detail: str = ""
+    provider: str = ""
+    model_id: str = ""
+    seconds: float | None = None
+    cost_microusd: int = 0
 
 
 @dataclass(frozen=True, slots=True)

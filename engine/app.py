@@ -1,0 +1,160 @@
+"""The engine put together: the only place that builds things and passes them to each other."""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from engine.catalog import Catalog, load_catalog
+from engine.claim import Claims
+from engine.decoder import Decoder
+from engine.delivery import Deliveries
+from engine.folder import FolderCourier
+from engine.intake import Intake
+from engine.photo import Limits
+from engine.presence import Presence
+from engine.provider import Provider
+from engine.providers import Surroundings, builders
+from engine.reporter import Reporter
+from engine.retry import Policy
+from engine.settings import Settings
+from engine.store import Store
+from engine.upkeep import Upkeep
+from engine.work import Style, Work
+
+log = logging.getLogger(__name__)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What a frontend gets: take jobs in through `intake`, read rows from `store`, and `run` does the work."""
+
+    settings: Settings
+    catalog: Catalog
+    store: Store
+    intake: Intake
+    claims: Claims
+    work: Work
+    folders: Deliveries
+    upkeep: Upkeep
+    now: Callable[[], datetime]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; then let calls in flight end within the grace time and hand the rest back."""
+        self.upkeep.start()
+        try:
+            async with asyncio.TaskGroup() as services:
+                renewing = services.create_task(self.claims.renew_forever())
+                services.create_task(self.folders.run(stop))
+                await self._work_until(stop)
+                renewing.cancel()
+        finally:
+            self.upkeep.stop()
+            await self.claims.hand_back()
+
+    async def _work_until(self, stop: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as images:
+            working: set[asyncio.Task[None]] = set()
+            async for image in self.claims.stream(stop):
+                task = images.create_task(self.work.do(image))
+                working.add(task)
+                task.add_done_callback(working.discard)
+            if working:
+                log.info("stopping: %d pictures may still end within the grace time", len(working))
+                _, late = await asyncio.wait(working, timeout=self.settings.engine.grace.total_seconds())
+                for task in late:
+                    task.cancel()
+        await self.folders.hand_over_due()
+
+
+@asynccontextmanager
+async def open_engine(
+    settings: Settings, *, now: Callable[[], datetime] = _utc_now, rng: random.Random | None = None
+) -> AsyncIterator[Engine]:
+    """Open the data folder and build everything. Raises `SettingsError` or `StoreError`."""
+    catalog = load_catalog(settings.models, settings.modules)
+    data_dir = settings.engine.data_dir
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store, decoder = Store(data_dir), Decoder()
+    async with contextlib.AsyncExitStack() as closing:
+        closing.push_async_callback(store.aclose)
+        await store.open()
+        presence = Presence(data_dir)
+        closing.callback(presence.close)
+        closing.push_async_callback(decoder.aclose)
+        await _take_over(store, presence, now)
+        providers = _providers(settings, decoder, now)
+        for provider in providers.values():
+            closing.push_async_callback(provider.aclose)
+        yield _assemble(settings, catalog, store, decoder, providers, presence.worker, now, rng or random.Random())
+
+
+async def _take_over(store: Store, presence: Presence, now: Callable[[], datetime]) -> None:
+    """Take back what killed processes of this data folder had claimed, and try again what a new start may mend."""
+    for worker in presence.gone():
+        if number := await store.images.reclaim(now(), worker=worker):
+            log.info("%d images that were in work when LightWork last ended are queued again", number)
+    await store.gates.reopen("misconfigured")
+
+
+def _providers(settings: Settings, decoder: Decoder, now: Callable[[], datetime]) -> dict[str, Provider]:
+    surroundings = Surroundings(
+        gemini_api_key=settings.secrets.gemini_api_key.get_secret_value(),
+        gemini_base_url=settings.gemini.base_url,
+        now=now,
+        decoder=decoder,
+    )
+    return {name: build(surroundings) for name, build in builders().items()}
+
+
+def _assemble(
+    settings: Settings,
+    catalog: Catalog,
+    store: Store,
+    decoder: Decoder,
+    providers: Mapping[str, Provider],
+    worker: str,
+    now: Callable[[], datetime],
+    rng: random.Random,
+) -> Engine:
+    engine = settings.engine
+    claims = Claims(store, catalog, worker=worker, now=now, concurrency=engine.concurrency, lease=engine.lease)
+    folders = Deliveries(
+        store, "folder", FolderCourier(store, Reporter(store, catalog, version("lightwork")), now=now), now=now
+    )
+    work = Work(
+        store=store,
+        catalog=catalog,
+        claims=claims,
+        providers=providers,
+        decoder=decoder,
+        style=_style(settings),
+        policy=Policy(engine.max_retries, engine.retry_budget),
+        now=now,
+        rng=rng,
+        concurrency=engine.concurrency,
+        in_flight_bytes=engine.in_flight_bytes,
+        on_finished=folders.wake,
+    )
+    upkeep = Upkeep(store, claims, now=now, retention=engine.retention)
+    intake = Intake(store, catalog, claims, now=now, on_finished=folders.wake)
+    return Engine(settings, catalog, store, intake, claims, work, folders, upkeep, now)
+
+
+def _style(settings: Settings) -> Style:
+    limits, output = settings.limits, settings.output
+    return Style(
+        Limits(megapixels=limits.megapixels, bytes=limits.bytes, side=limits.side, min_side=limits.min_side),
+        keep_gps=output.gps,
+        watermark=output.watermark,
+        crop=output.crop,
+    )

@@ -1,0 +1,135 @@
+"""Claiming images when something can be done, not when a timer rings.
+
+Guarantees:
+1. No more images are claimed than can soon be worked on; none of a model whose gate is closed.
+2. A claim is kept for as long as this process lives, by renewing its lease; a claim of a dead process comes back.
+3. A claim that is cancelled half-way is handed back.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+
+from engine.catalog import Catalog, Model
+from engine.job import Image
+from engine.lane import Lane
+from engine.store import Store
+from engine.waiting import first_of
+
+log = logging.getLogger(__name__)
+
+LONGEST_WAIT = 30.0
+
+
+class Claims:
+    """The images that this worker has claimed, and the waiting for the next ones."""
+
+    def __init__(
+        self,
+        store: Store,
+        catalog: Catalog,
+        *,
+        worker: str,
+        now: Callable[[], datetime],
+        concurrency: int,
+        lease: timedelta,
+        job_id: str = "",
+    ) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._worker = worker
+        self._now = now
+        self._lease = lease
+        self._job_id = job_id
+        self._concurrency = concurrency
+        # Images are prepared while others are being answered, so that no call waits for a decoder.
+        self._capacity = concurrency + max(2, concurrency // 2)
+        self._lanes: dict[tuple[str, str], Lane] = {}
+        self._woken = asyncio.Event()
+        self._due: datetime | None = None
+
+    def lane(self, model: Model) -> Lane:
+        """The lane of a model's calls; names that stand for the same model share it."""
+        ceiling = min(model.concurrency or self._concurrency, self._concurrency)
+        return self._lanes.setdefault((model.provider, model.id), Lane(ceiling))
+
+    def only(self, job_id: str) -> None:
+        """Claim images of this job alone."""
+        self._job_id = job_id
+
+    def wake(self) -> None:
+        """There may be something to claim: images were taken in, work was finished, a gate has opened."""
+        self._woken.set()
+
+    def finished(self, model: Model) -> None:
+        """The worker is through with an image of this model, whatever came of it."""
+        self.lane(model).claimed -= 1
+        self.wake()
+
+    async def stream(self, stop: asyncio.Event) -> AsyncIterator[Image]:
+        """Claimed images, one after the other, until `stop` is set."""
+        while not stop.is_set():
+            self._woken.clear()
+            if self._due is not None and self._due <= self._now():
+                await self.bring_back_due()
+            images = await self._claim()
+            for image in images:
+                yield image
+            if not images:
+                await self._wait(stop)
+
+    async def bring_back_due(self) -> None:
+        """Retry pass and stuck-job cleanup: what is due, or held by nobody any more, may be claimed again."""
+        self._due = None
+        due = await self._store.images.wake_due(self._now())
+        stuck = await self._store.images.reclaim(self._now())
+        if stuck:
+            log.warning("%d images had been left by a worker that died; they are queued again", stuck)
+        if due or stuck:
+            self.wake()
+
+    async def _claim(self) -> list[Image]:
+        models, room = await self._open_models()
+        now = self._now()
+        images = await self._store.images.claim(
+            models, room, worker=self._worker, now=now, lease_until=now + self._lease, job_id=self._job_id
+        )
+        for image in images:
+            self.lane(self._catalog.model(image.model)).claimed += 1
+        return images
+
+    async def _open_models(self) -> tuple[list[str], int]:
+        """The models that may be claimed for now, and how many images of each at the most."""
+        closed = {(gate.provider, gate.model_id) for gate in await self._store.gates.closed(self._now())}
+        free = self._capacity - sum(lane.claimed for lane in self._lanes.values())
+        room = {
+            name: min(free, self.lane(model).limit + self._capacity - self._concurrency - self.lane(model).claimed)
+            for name, model in self._catalog.models.items()
+            if (model.provider, model.id) not in closed
+        }
+        models = [name for name, images in room.items() if images > 0]
+        return models, min((room[name] for name in models), default=0)
+
+    async def _wait(self, stop: asyncio.Event) -> None:
+        await first_of((self._woken, stop), await self._seconds_until_due())
+
+    async def _seconds_until_due(self) -> float:
+        now = self._now()
+        moments = [gate.closed_until for gate in await self._store.gates.closed(now)]
+        self._due = await self._store.images.next_due()
+        if self._due is not None:
+            moments.append(self._due)
+        soonest = min(((moment - now).total_seconds() for moment in moments), default=LONGEST_WAIT)
+        return min(max(soonest, 0.01), LONGEST_WAIT)
+
+    async def renew_forever(self) -> None:
+        """Renew this worker's leases, three times in each lease's time."""
+        while True:
+            await asyncio.sleep(self._lease.total_seconds() / 3)
+            await self._store.images.renew(self._worker, self._now() + self._lease)
+
+    async def hand_back(self) -> None:
+        """Return whatever is still claimed by this worker."""
+        if number := await self._store.images.reclaim(self._now(), worker=self._worker):
+            log.info("%d unfinished images went back to the queue", number)

@@ -1,0 +1,164 @@
+"""The command line. Nothing heavy is imported before a command runs, so that `--help` answers at once.
+
+Exit codes: 0 all good, 1 some pictures failed or a check did, 2 usage or settings, 130 interrupted.
+"""
+
+import sys
+from collections.abc import Callable
+from importlib.metadata import entry_points, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from engine.settings import Settings
+
+USAGE = 2
+
+
+class FrontendCommands(click.Group):
+    """The engine's commands, and those that installed frontends bring under the entry points `lightwork.commands`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *entry_points(group="lightwork.commands").names})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if (own := super().get_command(ctx, cmd_name)) is not None:
+            return own
+        found = entry_points(group="lightwork.commands", name=cmd_name)
+        return next(iter(found)).load() if found else None
+
+
+def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--config FILE`, as good behind the command as before it."""
+    return click.option("--config", type=click.Path(path_type=Path), help="Settings file; see docs/settings.md.")(
+        command
+    )
+
+
+def settings_of(ctx: click.Context, config: Path | None) -> "Settings":
+    """The settings in force for a command."""
+    import os
+
+    from engine.settings import load_settings
+
+    return load_settings(config or (ctx.obj or {}).get("config"), os.environ, Path.cwd())
+
+
+@click.group(cls=FrontendCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("lightwork"), prog_name="lightwork")
+@config_option
+@click.pass_context
+def cli(ctx: click.Context, config: Path | None) -> None:
+    """Photos in, edited photos out: from a watched folder, or from the command line."""
+    ctx.obj = {"config": config}
+
+
+@cli.command()
+@config_option
+@click.pass_context
+def run(ctx: click.Context, config: Path | None) -> None:
+    """Watch the folders of the settings and edit what is dropped into them, until stopped."""
+    from engine.commands.run import run_until_stopped
+
+    sys.exit(run_until_stopped(settings_of(ctx, config)))
+
+
+@cli.command()
+@click.option(
+    "--path", type=click.Path(path_type=Path), help="Where to make the demo; a new temporary folder by default."
+)
+def demo(path: Path | None) -> None:
+    """Draw six photos, drop them into a watched folder and edit them on this machine, without a key."""
+    from engine.commands.demo import run_demo
+
+    sys.exit(run_demo(path))
+
+
+@cli.command()
+@config_option
+@click.pass_context
+def modules(ctx: click.Context, config: Path | None) -> None:
+    """List the modules: the kinds of edit, with their prompts."""
+    from engine.commands.catalog import print_modules
+
+    print_modules(_catalog(settings_of(ctx, config)))
+
+
+@cli.command()
+@config_option
+@click.pass_context
+def models(ctx: click.Context, config: Path | None) -> None:
+    """List the models, with sizes and prices."""
+    from engine.commands.catalog import print_models
+
+    print_models(_catalog(settings_of(ctx, config)))
+
+
+@cli.command()
+@config_option
+@click.pass_context
+def check(ctx: click.Context, config: Path | None) -> None:
+    """Tell line by line whether settings, folders, database, key and models are fine, and what to do."""
+    from engine.commands.check import run as run_check
+
+    sys.exit(run_check(config or ctx.obj["config"]))
+
+
+@cli.command()
+@click.option("-n", "--limit", default=20, show_default=True, help="How many.")
+@config_option
+@click.pass_context
+def jobs(ctx: click.Context, config: Path | None, limit: int) -> None:
+    """List the newest jobs."""
+    from engine.commands.jobs import print_jobs
+
+    print_jobs(settings_of(ctx, config), limit)
+
+
+@cli.command()
+@click.argument("job_id")
+@config_option
+@click.pass_context
+def job(ctx: click.Context, config: Path | None, job_id: str) -> None:
+    """Show one job with its pictures; the last characters of its id are enough."""
+    from engine.commands.jobs import print_job
+
+    print_job(settings_of(ctx, config), job_id)
+
+
+@cli.command()
+@click.argument("job_id")
+@config_option
+@click.pass_context
+def cancel(ctx: click.Context, config: Path | None, job_id: str) -> None:
+    """Cancel what is unfinished of a job."""
+    from engine.commands.jobs import cancel_job
+
+    cancel_job(settings_of(ctx, config), job_id)
+
+
+def _catalog(settings: "Settings") -> Any:
+    from engine.catalog import load_catalog
+
+    return load_catalog(settings.models, settings.modules)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"lightwork: {message}", err=True)
+    sys.exit(code)
+
+
+def main() -> None:
+    """The console script `lightwork`."""
+    from engine.errors import LightWorkError, SettingsError
+
+    try:
+        cli(prog_name="lightwork")
+    except SettingsError as error:
+        _fail(str(error), USAGE)
+    except LightWorkError as error:
+        _fail(str(error), 1)
+    except KeyboardInterrupt:
+        sys.exit(130)

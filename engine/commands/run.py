@@ -1,0 +1,74 @@
+"""`lightwork run`: all frontends and the engine, in one process, until a signal."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from importlib.metadata import entry_points
+from typing import Any
+
+from engine.app import Engine, open_engine
+from engine.errors import SettingsError
+from engine.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Frontend = Callable[[Engine, asyncio.Event], Coroutine[Any, Any, None]]
+
+
+def run_until_stopped(settings: Settings) -> int:
+    """Run until SIGINT or SIGTERM; a second one stops at once. Returns the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    try:
+        asyncio.run(_run(settings))
+    except asyncio.CancelledError:
+        return 130
+    return 0
+
+
+async def _run(settings: Settings) -> None:
+    if not settings.watch:
+        raise SettingsError(
+            "Nothing to do: the settings name no [[watch]] folder. `lightwork init` writes such a file."
+        )
+    async with stop_on_signals() as stop, open_engine(settings) as engine:
+        await serve(engine, _frontends(), stop)
+        log.info("stopped")
+
+
+def _frontends() -> list[Frontend]:
+    found = [frontend.load() for frontend in entry_points(group="lightwork.frontends")]
+    if not found:
+        raise SettingsError("No frontend is installed: install LightWork with pip; a bare checkout has none.")
+    return found
+
+
+async def serve(engine: Engine, frontends: list[Frontend], stop: asyncio.Event) -> None:
+    """Run the engine and frontends until `stop` is set."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(engine.run(stop))
+        for frontend in frontends:
+            group.create_task(frontend(engine, stop))
+
+
+@asynccontextmanager
+async def stop_on_signals() -> AsyncIterator[asyncio.Event]:
+    """An event that the first SIGINT or SIGTERM sets; the second cancels the task that waits here."""
+    stop, loop, task = asyncio.Event(), asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+
+    def handle() -> None:
+        if stop.is_set():
+            task.cancel()
+        stop.set()
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        loop.add_signal_handler(number, handle)
+    try:
+        yield stop
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,94 @@
+"""Handing results over: duties are rows, couriers do them, receipts end them.
+
+Guarantees:
+1. A duty stays until its receipt is in the database; after a crash it is done again, so a courier must be idempotent.
+2. A courier's trouble (disk full, share away) delays its duties, is told once, and never fails an image.
+3. A job's report is handed over after all of its images.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from engine.errors import PlaceError
+from engine.job import Delivery
+from engine.store import Store
+from engine.trouble import Trouble
+from engine.waiting import first_of
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 100
+LONGEST_WAIT = 30.0
+FIRST_DELAY = timedelta(seconds=1)
+LONGEST_DELAY = timedelta(seconds=30)
+
+
+class Courier(Protocol):
+    """Does the duties of one frontend."""
+
+    async def hand_over(self, delivery: Delivery) -> None:
+        """Hand over one image or report and record the receipt.
+
+        Raises OSError or PlaceError when the place cannot be used just now. Called one at a time.
+        """
+
+
+class Deliveries:
+    """Does what is owed to one frontend, so that no frontend waits for another's chat or share."""
+
+    def __init__(self, store: Store, frontend: str, courier: Courier, *, now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._frontend = frontend
+        self._courier = courier
+        self._now = now
+        self._woken = asyncio.Event()
+        self._trouble = Trouble(log)
+
+    def wake(self) -> None:
+        """There is something to hand over."""
+        self._woken.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Hand over what is due until `stop` is set."""
+        while not stop.is_set():
+            self._woken.clear()
+            if not await self.hand_over_due():
+                await self._wait(stop)
+
+    async def hand_over_due(self) -> int:
+        """Hand over what is owed now; returns how many duties were tried."""
+        due = await self._store.deliveries.due(self._frontend, self._now(), limit=AT_ONCE)
+        for delivery in due:
+            await self._hand_over(delivery)
+        return len(due)
+
+    async def _hand_over(self, delivery: Delivery) -> None:
+        try:
+            await self._courier.hand_over(delivery)
+        except (OSError, PlaceError) as error:
+            why = _sentence(error)
+            self._trouble.began(self._frontend, f"Results wait: {why}", kind=why)
+            await self._postpone(delivery, why)
+        except Exception as error:
+            log.exception("delivery %s: an error of LightWork's own", delivery.id)
+            await self._postpone(delivery, repr(error))
+        else:
+            self._trouble.ended(self._frontend, "Results are being handed over again.")
+
+    async def _postpone(self, delivery: Delivery, why: str) -> None:
+        delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(delivery.attempt, 16))
+        await self._store.deliveries.postpone(delivery, why, self._now() + delay)
+
+    async def _wait(self, stop: asyncio.Event) -> None:
+        due = await self._store.deliveries.next_due(self._frontend)
+        seconds = LONGEST_WAIT if due is None else (due - self._now()).total_seconds()
+        await first_of((self._woken, stop), min(max(seconds, 0.05), LONGEST_WAIT))
+
+
+def _sentence(error: OSError | PlaceError) -> str:
+    if isinstance(error, OSError):
+        return f"{error.strerror or error} ({error.filename2 or error.filename})"
+    return str(error)

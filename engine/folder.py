@@ -1,0 +1,172 @@
+"""The courier of folders: results into the outbox, originals to `done/` or `failed/`, the job's report.
+
+An image's `place` says where, as text so that it fits into its row; see `FolderPlace` and `ReportPlace`.
+
+Guarantees:
+1. A result is published whole, once, under a name that was free; doing the duty again finds it there.
+2. An original is moved only when all pictures made from it are handed over, and only if it is still the file that was
+   taken in; otherwise it stays where it is.
+3. Nothing is written below a folder whose marker is missing: the drive or share that belongs there is away.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from engine import publish
+from engine.errors import PlaceError
+from engine.job import Delivery, Image, ImageStatus, Original
+from engine.photo import output_name
+from engine.reporter import Reporter
+from engine.store import OUR_RESULTS, Seen, Store
+from engine.work import output_key
+
+
+@dataclass(frozen=True, slots=True)
+class FolderPlace:
+    """Where an image's result and original go.
+
+    `outbox` is the folder that `name` (the image's) is put below. `done` and `failed` are where the original goes, with
+    its own sidecar files; empty: it stays. `owner` and `key` are what the inbox knows it by. `marker` is a file whose
+    absence means that the folder is offline.
+    """
+
+    outbox: str
+    done: str = ""
+    failed: str = ""
+    sidecars: tuple[str, ...] = ()
+    owner: str = ""
+    key: str = ""
+    marker: str = ""
+
+    def json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def of(cls, image: Image) -> "FolderPlace":
+        return cls(**{**image.place, "sidecars": tuple(image.place.get("sidecars", ()))})
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What became of an original: old paths to new ones, and keys that the inbox may take again."""
+
+    paths: dict[str, str]
+    keys: tuple[str, ...] = ()
+
+
+class FolderCourier:
+    """Hands results over to folders."""
+
+    def __init__(self, store: Store, reporter: Reporter, *, now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._reporter = reporter
+        self._now = now
+
+    async def hand_over(self, delivery: Delivery) -> None:
+        """See `engine.delivery.Courier`."""
+        if delivery.image_id:
+            await self._image(delivery, await self._store.images.get(delivery.image_id))
+        else:
+            await self._report(delivery)
+
+    async def _image(self, delivery: Delivery, image: Image) -> None:
+        place = FolderPlace.of(image)
+        _check_online(place.marker)
+        receipt: dict[str, Any] = {}
+        ours: list[Seen] = []
+        if image.status is ImageStatus.COMPLETED:
+            receipt = await asyncio.to_thread(self._publish, image, place, delivery.id)
+            ours.append(Seen(OUR_RESULTS, receipt["sha256"], 0, 0, receipt["sha256"], image.job_id))
+        moved = await self._settle_original(image, place, delivery)
+        await self._store.deliveries.delivered(
+            delivery, receipt, self._now(), moved=moved.paths, forgotten=(place.owner, moved.keys), ours=ours
+        )
+        await self._store.blobs.delete(output_key(image.id))
+
+    def _publish(self, image: Image, place: FolderPlace, token: str) -> dict[str, Any]:
+        output = self._store.blobs.path(output_key(image.id))
+        target = Path(place.outbox) / output_name(image.name, image.result["format"])
+        published = publish.publish(output, target, token=token)
+        return {"path": str(published), "sha256": publish.sha256_of(published)}
+
+    async def _settle_original(self, image: Image, place: FolderPlace, delivery: Delivery) -> Moved:
+        """Move the original once this is the last of its pictures to be handed over."""
+        if not place.done or not image.inputs:
+            return Moved({})
+        siblings = await self._store.images.sharing_source(image)
+        owed = await self._store.deliveries.owed(image.job_id) - {image.id}
+        if any(one.id in owed or one.finished_at is None for one in siblings):
+            return Moved({})
+        return await asyncio.to_thread(_move_original, siblings, place, delivery.id)
+
+    async def _report(self, delivery: Delivery) -> None:
+        job = await self._store.jobs.get(delivery.job_id)
+        marker = job.place.get("marker", "")
+        _check_online(marker)
+        folder = await self._reporter.write(job)
+        forgotten = (job.owner, ())
+        await self._store.deliveries.delivered(delivery, {"path": str(folder)}, self._now(), forgotten=forgotten)
+
+
+def _check_online(marker: str) -> None:
+    if marker and not Path(marker).exists():
+        raise PlaceError(
+            f"{Path(marker).parent} seems to be away: its marker file {Path(marker).name} is missing. "
+            "Mount the drive or share again."
+        )
+
+
+def _move_original(images: Sequence[Image], place: FolderPlace, token: str) -> Moved:
+    """Move the original of `images` to where it belongs, or leave it if it is not the same file any more."""
+    original = images[0].inputs[0]
+    path = Path(original.path)
+    failures = [image for image in images if image.status is not ImageStatus.COMPLETED]
+    failed = len(failures) == len(images)
+    target = Path(place.failed if failed else place.done)
+    if _is_unchanged(path, original):
+        moved = publish.move(path, target, token=token)
+        for sidecar in place.sidecars:
+            with suppress(FileNotFoundError):
+                publish.move(Path(sidecar), moved.parent / Path(sidecar).name, token=token)
+    elif path.exists():
+        return Moved({}, (place.key,))  # another file bears its name by now; that one is taken in anew
+    else:
+        moved = publish.find(target, original.sha256) or target  # a killed process has moved it, or a person
+    _leave_note(moved if failed else None, failures, place)
+    return Moved({str(path): str(moved)}, (place.key,))
+
+
+def _is_unchanged(path: Path, original: Original) -> bool:
+    try:
+        stat = path.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return (stat.st_size, stat.st_mtime_ns) == (original.bytes, original.mtime_ns)
+
+
+def _leave_note(failed: Path | None, failures: Sequence[Image], place: FolderPlace) -> None:
+    """Put `NAME.error.txt` beside a failed original, or take away that of an earlier try."""
+    if failed:
+        failed.parent.mkdir(parents=True, exist_ok=True)
+        note = "".join(_note(failed.name, failures)).encode()
+        publish.replace(_note_path(failed), note, token=f"{failures[0].id}.note")
+    else:
+        _note_path(Path(place.failed)).unlink(missing_ok=True)
+
+
+def _note_path(photo: Path) -> Path:
+    return photo.with_name(publish.shortened(photo.name, ".error.txt"))
+
+
+def _note(name: str, failures: Sequence[Image]) -> Iterator[str]:
+    yield f"{name} was not edited.\n"
+    for image in failures:
+        yield f"\nWhat happened: {image.error}\nWhat to do: {image.advice}\n"
+    yield "\nTo try again, move the photo back into the inbox.\n"
+    when = failures[0].finished_at or datetime.now(UTC)
+    yield f"\n{when.astimezone():%Y-%m-%d %H:%M} · model {failures[0].model} · job {failures[0].job_id[-8:]}\n"

@@ -1,0 +1,90 @@
+"""How many calls of a model may be in flight: grows while answers are good, halves when the service is overloaded."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class Budget:
+    """A bounded amount that tasks take from, first come, first served; used for bytes and for calls.
+
+    One request larger than the whole budget is let through alone, so that it cannot wait for ever.
+    """
+
+    def __init__(self, amount: int) -> None:
+        self.amount = amount
+        self.taken = 0
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @asynccontextmanager
+    async def take(self, share: int = 1) -> AsyncIterator[None]:
+        """Wait until `share` is free, hold it, and give it back."""
+        await self._acquire(share)
+        try:
+            yield
+        finally:
+            self.taken -= share
+            self.admit()
+
+    async def _acquire(self, share: int) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((share, turn))
+        self.admit()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.taken -= share
+            else:
+                self._waiting = deque(one for one in self._waiting if one[1] is not turn)
+            self.admit()
+            raise
+
+    def admit(self) -> None:
+        """Let in whoever fits now, in order."""
+        while self._waiting:
+            share, turn = self._waiting[0]
+            if self.taken and self.taken + share > self.amount:
+                return
+            self._waiting.popleft()
+            self.taken += share
+            turn.set_result(None)
+
+
+class Lane:
+    """The calls of one model in flight.
+
+    Additive increase, multiplicative decrease: `limit` halves on overload and grows by one for each `limit` good
+    answers, up to `ceiling`. Calls that began before the last halving say nothing new: a burst halves once.
+    `strikes` counts those halvings in a row. `claimed` counts the images that are on their way.
+    """
+
+    def __init__(self, ceiling: int) -> None:
+        self._ceiling = ceiling
+        self._good = 0
+        self.era = 0
+        self.strikes = 0
+        self.claimed = 0
+        self.calls = Budget(ceiling)
+
+    @property
+    def limit(self) -> int:
+        return self.calls.amount
+
+    def went_well(self) -> None:
+        """A call made a picture."""
+        self.strikes = 0
+        self._good += 1
+        if self._good >= self.limit and self.limit < self._ceiling:
+            self._good = 0
+            self.calls.amount += 1
+            self.calls.admit()
+
+    def overloaded(self, era: int) -> None:
+        """A call that began in `era` was turned away."""
+        if era == self.era:
+            self.era += 1
+            self.strikes += 1
+            self._good = 0
+            self.calls.amount = max(1, self.limit // 2)

@@ -1,0 +1,139 @@
+"""Putting files into place: whole or absent, never over another one, and on disk before they are spoken of.
+
+A temporary file lies hidden beside its target under a name that the same work will use again, so that what a killed
+process left behind is taken up, not piled up.
+"""
+
+import errno
+import hashlib
+import os
+import shutil
+import unicodedata
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+MAX_NAME_BYTES = 255
+# What file systems without hard links (FAT, some shares) answer to link(2).
+NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK, errno.EACCES})
+
+
+def sha256_of(path: Path) -> str:
+    """The file's SHA-256 in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def replace(path: Path, data: bytes, *, token: str) -> None:
+    """Write `data` to `path` at once and durably, in place of what is there. `token` names the temporary file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{token}.part")
+    _write(temporary, data)
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def publish(source: Path, target: Path, *, token: str) -> Path:
+    """Put a copy of `source` at `target`, or beside it as `NAME-2` when another file is there; returns where.
+
+    A file of the same bytes that is there already counts as published. `token` names the temporary file.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    digest = ""
+    for candidate in _names(target):
+        try:
+            _place(source, candidate, token)
+        except FileExistsError:
+            digest = digest or sha256_of(source)
+            if not _holds(candidate, digest):
+                continue
+        sync_folder(target.parent)
+        return candidate
+    raise FileExistsError(errno.EEXIST, "every name is taken", str(target))
+
+
+def move(source: Path, target: Path, *, token: str) -> Path:
+    """Move `source` to `target` without ever losing it or another file; returns where it is now."""
+    moved = publish(source, target, token=token)
+    source.unlink()
+    return moved
+
+
+def find(target: Path, sha256: str) -> Path | None:
+    """Where a file of these bytes was published or moved as `target` or beside it."""
+    for candidate in _names(target):
+        if not candidate.exists():
+            return None
+        if _holds(candidate, sha256):
+            return candidate
+    return None
+
+
+def _names(target: Path) -> Iterator[Path]:
+    yield target
+    for number in range(2, 10_000):
+        yield target.with_name(f"{target.stem}-{number}{target.suffix}")
+
+
+def _holds(path: Path, digest: str) -> bool:
+    return path.is_file() and not path.is_symlink() and sha256_of(path) == digest
+
+
+def _place(source: Path, target: Path, token: str) -> None:
+    """Raises FileExistsError if there is something at `target`."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        _copy_into_place(source, target, token)
+
+
+def _copy_into_place(source: Path, target: Path, token: str) -> None:
+    temporary = target.with_name(f".{token}.part")
+    with source.open("rb") as original, temporary.open("wb") as copy:
+        shutil.copyfileobj(original, copy, 1 << 20)
+        copy.flush()
+        os.fsync(copy.fileno())
+    shutil.copystat(source, temporary)
+    try:
+        os.link(temporary, target)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        _claim_name_and_rename(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _claim_name_and_rename(temporary: Path, target: Path) -> None:
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    temporary.replace(target)
+
+
+def _write(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW, 0o666)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable, where its file system can."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # shares that cannot sync a folder
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def shortened(name: str, extra: str = "") -> str:
+    """`name` with `extra` behind it, cut at the stem so that a file system takes it (255 bytes)."""
+    stem, dot, suffix = name.rpartition(".")
+    stem, suffix = (stem, dot + suffix) if stem else (name, "")
+    room = MAX_NAME_BYTES - len(os.fsencode(suffix + extra))
+    while len(os.fsencode(stem)) > room or (stem and unicodedata.combining(stem[-1]) and len(os.fsencode(stem)) > room):
+        stem = stem[:-1]
+    return stem + suffix + extra

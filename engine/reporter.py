@@ -1,0 +1,105 @@
+"""Gathers what a job's report says from the rows, page by page, and has it written."""
+
+import asyncio
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from engine.archive import write_zip
+from engine.catalog import Catalog
+from engine.errors import NotFound
+from engine.job import FINISHED, Image, Job
+from engine.report import Entry, Report, write_report
+from engine.store import Store
+from engine.work import preview_key
+
+ZIP_NAME = "results.zip"
+
+
+class Reporter:
+    """Writes reports into `place["reports"]` of jobs, each in a folder named after its time and short id."""
+
+    def __init__(self, store: Store, catalog: Catalog, version: str) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._version = version
+
+    async def write(self, job: Job) -> Path:
+        """Write the report, and the ZIP if the job's place wants one; returns the folder."""
+        folder = report_folder(job)
+        receipts = await self._store.deliveries.receipts(job.id)
+        loop = asyncio.get_running_loop()
+
+        def entries() -> Iterator[Entry]:
+            """Runs in the writing thread; rows are fetched on the loop, a page at a time."""
+            after = -1
+            while page := asyncio.run_coroutine_threadsafe(self._page(job.id, after), loop).result():
+                for image in page:
+                    yield self._entry(image, receipts.get(image.id, {}), folder)
+                after = page[-1].ordinal
+
+        created, finished = job.created_at.astimezone(), job.finished_at and job.finished_at.astimezone()
+        report = Report(job.id, job.id[-8:], job.title, created, finished, self._version, entries())
+        await asyncio.to_thread(write_report, folder, report)
+        if job.place.get("zip"):
+            await asyncio.to_thread(_zip, folder, Path(job.place["outbox"]), receipts)
+        return folder
+
+    async def _page(self, job_id: str, after: int) -> Sequence[Image]:
+        return [image for image in await self._store.images.of_job(job_id, after=after) if image.status in FINISHED]
+
+    def _entry(self, image: Image, receipt: Mapping[str, Any], folder: Path) -> Entry:
+        before, after = (self._store.blobs.path(preview_key(image.id, which)) for which in ("before", "after"))
+        provider, model_id = self._made_by(image)
+        return Entry(
+            name=image.name,
+            status=image.status,
+            module=image.module,
+            model=image.model,
+            provider=provider,
+            provider_model=model_id,
+            prompt=image.final_prompt,
+            seconds=image.result.get("seconds"),
+            cost_microusd=image.cost_microusd,
+            attempts=image.attempt,
+            error=image.error,
+            advice=image.advice,
+            before=before if before.exists() else None,
+            after=after if after.exists() else None,
+            width=image.result.get("width", 0),
+            height=image.result.get("height", 0),
+            before_href=_relative(image.inputs[0].path, folder) if image.inputs else "",
+            after_href=_relative(receipt["path"], folder) if receipt else "",
+            input_sha256=tuple(original.sha256 for original in image.inputs),
+            result_sha256=receipt.get("sha256", ""),
+            fingerprint=image.fingerprint,
+        )
+
+    def _made_by(self, image: Image) -> tuple[str, str]:
+        if "provider" in image.result:
+            return image.result["provider"], image.result["model_id"]
+        try:
+            model = self._catalog.model(image.model)
+        except NotFound:
+            return "", ""
+        return model.provider, model.id
+
+
+def report_folder(job: Job) -> Path:
+    """`TIME-SHORTID` below the job's folder for reports, in the local time of the job's beginning."""
+    return Path(job.place["reports"]) / job_folder_name(job)
+
+
+def job_folder_name(job: Job) -> str:
+    """`TIME-SHORTID`, what people see of a job's id."""
+    return f"{job.created_at.astimezone():%Y%m%d-%H%M%S}-{job.id[-8:]}"
+
+
+def _relative(path: str, folder: Path) -> str:
+    return os.path.relpath(path, folder).replace(os.sep, "/")
+
+
+def _zip(folder: Path, outbox: Path, receipts: Mapping[str, Mapping[str, Any]]) -> None:
+    results = [Path(receipt["path"]) for receipt in receipts.values() if receipt]
+    write_zip(folder / ZIP_NAME, [(os.path.relpath(path, outbox), path) for path in results if path.exists()])

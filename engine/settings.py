@@ -1,0 +1,283 @@
+"""What can be set, what it is when nothing is set, and where it is read from.
+
+The later wins: the defaults below, one TOML file, environment variables `LIGHTWORK_SECTION__KEY`. The file is the
+first of `--config`, `LIGHTWORK_CONFIG`, `./config.toml`, `config.toml` in the platform's folder for settings.
+The descriptions are the text of docs/settings.md.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import AfterValidator, BaseModel, ByteSize, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from engine.durations import Duration
+from engine.errors import SettingsError
+from engine.overlap import inside, overlaps
+from engine.secrets import Secrets, read_secrets
+from engine.settings_file import SettingsFile, read_settings_file
+from engine.settings_problems import Known, Origins, problem, secret_problems, unknown_variables
+
+CONFIG_NAME = "config.toml"
+PREFIX = "LIGHTWORK_"
+NOT_SETTINGS = frozenset({"LIGHTWORK_CONFIG", "LIGHTWORK_TEST_DATA"})
+
+
+def _only_empty(instead: str) -> AfterValidator:
+    def refuse(value: str) -> str:
+        if value:
+            raise ValueError(f"is not in this version yet; leave it empty for {instead}")
+        return value
+
+    return AfterValidator(refuse)
+
+
+class Section(BaseModel):
+    """A table of the settings file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class EngineSettings(Section):
+    """How work is done, for every frontend."""
+
+    data_dir: Path = Field(Path("data"), description="Folder for the database, originals and results.")
+    database: Annotated[str, _only_empty("SQLite in data_dir")] = Field(
+        "", description="Empty: SQLite in `data_dir`. PostgreSQL is not in this version yet."
+    )
+    blobs: Annotated[str, _only_empty("files in data_dir")] = Field(
+        "", description="Empty: files in `data_dir`. Object storage (s3://) is not in this version yet."
+    )
+    concurrency: int = Field(8, ge=1, le=256, description="How many pictures are in work at the same time, at most.")
+    max_retries: int = Field(3, ge=0, le=100, description="How often a picture is tried again after a fault.")
+    retry_budget: Duration = Field(
+        "24h",
+        validate_default=True,
+        description="How long a picture waits for a busy service; such waiting does not count as one of `max_retries`.",
+    )
+    lease: Duration = Field(
+        "5m", validate_default=True, description="After a crash, pictures in work are taken up again after this time."
+    )
+    grace: Duration = Field(
+        "30s", validate_default=True, description="How long pictures in work may take to finish when LightWork stops."
+    )
+    in_flight_bytes: ByteSize = Field(
+        "256MB", validate_default=True, gt=0, description="How many bytes of photos may be in work at the same time."
+    )
+    retention: Duration = Field(
+        "30d",
+        validate_default=True,
+        description="Results and previews of finished jobs in `data_dir` are deleted after this time; "
+        '"0" keeps them. What lies in an outbox is never deleted.',
+    )
+    module: str = Field("enhance", description="The kind of edit where none is asked for; see `lightwork modules`.")
+    model: str = Field(
+        "nano_banana",
+        description='The image model where none is asked for; see `lightwork models`. "local" needs no key.',
+    )
+
+
+class GeminiSettings(Section):
+    """Google's Gemini API. Its key comes from the environment variable `GEMINI_API_KEY`."""
+
+    base_url: str = Field("", description="Empty: Google's own address.")
+
+
+class TelegramSettings(Section):
+    """The Telegram bot, which is not in this version yet: `enabled = true` is refused."""
+
+    enabled: bool = Field(False, description="Whether the bot runs; its token comes from `TELEGRAM_BOT_TOKEN`.")
+    base_url: str = Field("", description="Empty: Telegram's own address; else such as `http://127.0.0.1:8081/bot`.")
+    base_file_url: str = Field("", description="Empty: Telegram's own address for files.")
+    allowed_users: list[int] = Field([], description="Numeric ids of the people who may use the bot; empty: nobody.")
+    allowed_chats: list[int] = Field([], description="Numeric ids of the groups in which the bot answers.")
+    admins: list[int] = Field([], description="Numeric ids of the people who are told about trouble.")
+
+
+class LimitSettings(Section):
+    """Photos beyond these limits are refused, with a sentence that says so."""
+
+    megapixels: float = Field(40, gt=0, description="The most million pixels.")
+    bytes: ByteSize = Field("50MB", validate_default=True, gt=0, description="The largest file.")
+    side: int = Field(20000, ge=1, description="The longest side in pixels.")
+    min_side: int = Field(16, ge=1, description="The shortest side in pixels.")
+
+
+class OutputSettings(Section):
+    """What becomes of the pictures that come back."""
+
+    gps: bool = Field(False, description="Keep the place where the photo was taken. Other EXIF data are always kept.")
+    watermark: str = Field("", description="A text that is written into a corner of each result; empty: none.")
+    crop: bool = Field(True, description="Crop each result to the shape of its original.")
+    zip: bool = Field(False, description="Add a ZIP of all results to the report of each `lightwork process`.")
+
+
+class WatchSettings(Section):
+    """A watched folder; as many as you like, each below a `[[watch]]` of its own."""
+
+    path: Path = Field(description="The folder in which the next four are made.")
+    inbox: Path = Field(Path("inbox"), description="Photos are dropped here.")
+    outbox: Path = Field(Path("outbox"), description="Results appear here.")
+    done: Path = Field(Path("done"), description="Originals are moved here when their result is there.")
+    failed: Path = Field(Path("failed"), description="Originals that cannot be edited are moved here, with the reason.")
+    module: str = Field("", description="The kind of edit; empty: as in `[engine]`.")
+    model: str = Field("", description="The image model; empty: as in `[engine]`.")
+    settle: Duration = Field(
+        "2s", validate_default=True, description="A file that is unchanged for this long has been written completely."
+    )
+    group_after: Duration = Field(
+        "5s", validate_default=True, description="When nothing arrives for this long, what has arrived forms one job."
+    )
+    polling: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="Look for new files by listing the folder instead of waiting for the system to tell; "
+        "`auto` does so on network shares.",
+    )
+    rescan: Duration = Field(
+        "30s", validate_default=True, description="How often the inbox is looked through for what nobody told about."
+    )
+    layout: Literal["tree", "job"] = Field(
+        "tree", description="`tree`: the outbox mirrors the inbox; `job`: it has one folder for each job."
+    )
+    zip: bool = Field(False, description="Add a ZIP of all results to the report of each job.")
+
+    def folders(self) -> dict[str, Path]:
+        """Where inbox, outbox, done and failed lie; each may be set to a path outside `path`."""
+        named = {"inbox": self.inbox, "outbox": self.outbox, "done": self.done, "failed": self.failed}
+        return {name: self.path / folder.expanduser() for name, folder in named.items()}
+
+
+class Settings(BaseSettings):
+    """All settings. Made directly it holds the defaults; `load_settings` reads the file and the environment."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", validate_default=True, env_prefix=PREFIX, env_nested_delimiter="__"
+    )
+
+    engine: EngineSettings = EngineSettings()
+    gemini: GeminiSettings = GeminiSettings()
+    telegram: TelegramSettings = TelegramSettings()
+    limits: LimitSettings = LimitSettings()
+    output: OutputSettings = OutputSettings()
+    watch: list[WatchSettings] = []
+    models: dict[str, dict[str, Any]] = {}
+    modules: dict[str, dict[str, Any]] = {}
+    secrets: Secrets = Field(Secrets(), exclude=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing is read behind the caller's back."""
+        return (init_settings,)
+
+
+class _Environment(EnvSettingsSource):
+    """The settings in a given mapping instead of the process's own environment."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__(Settings)
+        self.env_vars = {name.lower(): value for name, value in environ.items()}
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """Leave what is no JSON to the validation, whose errors name the place."""
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value
+
+
+def find_config(
+    config: Path | None, environ: Mapping[str, str], cwd: Path, *, user_folder: Path | None = None
+) -> Path | None:
+    """The settings file that is in force, or None. A file that was named but is not there is a SettingsError."""
+    named = config or Path(environ.get("LIGHTWORK_CONFIG", ""))
+    if named != Path():
+        path = cwd / named.expanduser()
+        if not path.is_file():
+            by = "--config" if config else "LIGHTWORK_CONFIG"
+            raise SettingsError(f'{path}, which {by} names, is not there. "lightwork init" writes such a file.')
+        return path
+    folder = user_folder or platformdirs.user_config_path("lightwork", appauthor=False)
+    return next((path for path in (cwd / CONFIG_NAME, folder / CONFIG_NAME) if path.is_file()), None)
+
+
+def load_settings(
+    config: Path | None, environ: Mapping[str, str], cwd: Path, *, user_folder: Path | None = None
+) -> Settings:
+    """Read, check and complete the settings; every path in them is absolute then.
+
+    Relative paths start at the folder of the settings file, or at `cwd` where there is none. Raises SettingsError: one
+    line for each thing that is wrong, with file, line and key. The value of a secret is never part of it.
+    """
+    path = find_config(config, environ, cwd, user_folder=user_folder)
+    file = read_settings_file(path) if path else SettingsFile()
+    settings = _validated(file, environ)
+    anchored = _anchored(settings, path.parent if path else cwd)
+    if clashes := _clashes(anchored):
+        raise SettingsError("\n".join(f"{path or 'the settings'}: {clash}" for clash in clashes))
+    return anchored.model_copy(update={"secrets": read_secrets(environ, cwd)})
+
+
+def _validated(file: SettingsFile, environ: Mapping[str, str]) -> Settings:
+    origins = Origins(file, _Environment(environ)(), PREFIX)
+    values = _merged(file.values, origins.environment)
+    known, wrong = _known(), secret_problems(values, origins)
+    variables = [name for name in environ if name.startswith(PREFIX) and name not in NOT_SETTINGS]
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        wrong = {e["loc"]: problem(e, origins, known) for e in error.errors(include_url=False)} | wrong
+    lines = [wrong[place] for place in sorted(wrong, key=file.line_of)] + unknown_variables(variables, PREFIX, known)
+    if lines:  # raised outside the handler: a chained ValidationError would carry the values along
+        raise SettingsError("\n".join(lines))
+    return settings
+
+
+def _known() -> Known:
+    fields = Settings.model_fields.items()
+    sections = {
+        name: tuple(getattr(field.annotation, "model_fields", ())) for name, field in fields if name != "secrets"
+    }
+    return Known({**sections, "watch": tuple(WatchSettings.model_fields)})
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    tables = [
+        key for key in below.keys() & above.keys() if isinstance(below[key], dict) and isinstance(above[key], dict)
+    ]
+    return {**below, **above, **{key: _merged(below[key], above[key]) for key in tables}}
+
+
+def _anchored(settings: Settings, base: Path) -> Settings:
+    engine = settings.engine.model_copy(update={"data_dir": _absolute(settings.engine.data_dir, base)})
+    watch = [_watch_anchored(one, base) for one in settings.watch]
+    return settings.model_copy(update={"engine": engine, "watch": watch})
+
+
+def _watch_anchored(watch: WatchSettings, base: Path) -> WatchSettings:
+    anchored = watch.model_copy(update={"path": _absolute(watch.path, base)})
+    return anchored.model_copy(update=anchored.folders())
+
+
+def _absolute(path: Path, base: Path) -> Path:
+    return base.absolute() / path.expanduser()
+
+
+def _clashes(settings: Settings) -> list[str]:
+    folders = {
+        f"the {name} of [[watch]] no. {number}": folder
+        for number, watch in enumerate(settings.watch, start=1)
+        for name, folder in watch.folders().items()
+    }
+    # A watched folder inside data_dir harms nothing; the other way round the database itself would be taken in.
+    data = [line for name, path in folders.items() for line in inside("data_dir", settings.engine.data_dir, name, path)]
+    return overlaps(folders) + data

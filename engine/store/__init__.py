@@ -1,0 +1,33 @@
+"""All rows and all files."""
+
+from pathlib import Path
+
+from engine.store.blobs import Blobs
+from engine.store.database import Database
+from engine.store.deliveries import Deliveries
+from engine.store.gates import Gate, Gates
+from engine.store.images import Images
+from engine.store.jobs import Jobs
+from engine.store.seen import OUR_RESULTS, Seen, SeenFiles
+
+__all__ = ["OUR_RESULTS", "Blobs", "Deliveries", "Gate", "Gates", "Images", "Jobs", "Seen", "SeenFiles", "Store"]
+
+
+class Store:
+    """The database and the blobs of one data folder."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._database = Database(data_dir / "lightwork.sqlite3")
+        self.jobs = Jobs(self._database)
+        self.images = Images(self._database)
+        self.deliveries = Deliveries(self._database)
+        self.gates = Gates(self._database)
+        self.seen = SeenFiles(self._database)
+        self.blobs = Blobs(data_dir / "blobs")
+
+    async def open(self) -> None:
+        """Create or migrate the database. Raises `StoreError`."""
+        await self._database.open()
+
+    async def aclose(self) -> None:
+        await self._database.aclose()

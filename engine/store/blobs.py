@@ -1,0 +1,50 @@
+"""Pictures that the engine keeps for itself, under keys such as `results/ab/abcdef…`."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from engine import publish
+
+
+class Blobs:
+    """A folder of blobs. What `put` has returned is whole and on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, key: str) -> Path:
+        """Where a blob lies, or would."""
+        return self._folder / key
+
+    async def put(self, key: str, data: bytes) -> None:
+        await asyncio.to_thread(publish.replace, self.path(key), data, token=uuid4().hex)
+
+    async def get(self, key: str) -> bytes | None:
+        """None if there is no such blob."""
+        return await asyncio.to_thread(self._read, key)
+
+    def _read(self, key: str) -> bytes | None:
+        try:
+            return self.path(key).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    async def delete(self, *keys: str) -> None:
+        """Delete blobs, if they are there."""
+        await asyncio.to_thread(self._delete, keys)
+
+    def _delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self.path(key).unlink(missing_ok=True)
+
+    async def sweep(self, prefix: str, *, before: float) -> int:
+        """Delete the blobs under `prefix` (and what killed writers left) that were last written before a POSIX time."""
+        return await asyncio.to_thread(self._sweep, prefix, before)
+
+    def _sweep(self, prefix: str, before: float) -> int:
+        old = [path for path in (self._folder / prefix).rglob("*") if path.is_file() and path.stat().st_mtime < before]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)

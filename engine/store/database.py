@@ -1,0 +1,112 @@
+"""The connection to the database: one writer, several readers, whole transactions.
+
+Guarantees:
+1. A write runs to its end once it has begun, even if whoever asked for it is cancelled.
+2. While another process holds the database or the disk is full, a write waits and is tried again; nothing is lost.
+3. What `write` has returned is on disk (WAL with `synchronous=FULL`).
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from engine.errors import StoreError
+from engine.store import migration
+from engine.trouble import Trouble
+
+T = TypeVar("T")
+Work = Callable[[AsyncConnection], Awaitable[T]]
+
+log = logging.getLogger(__name__)
+
+PASSING_TROUBLES = ("locked", "busy", "full", "disk i/o error", "unable to open")
+READERS = 4
+BUSY_TIMEOUT_MS = 5000
+RETRY_AFTER = 0.25
+
+
+def _is_passing(error: OperationalError) -> bool:
+    return any(word in str(error.orig).lower() for word in PASSING_TROUBLES)
+
+
+def _connect(path: Path, *, begin: str, pool_size: int) -> AsyncEngine:
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=pool_size, max_overflow=0, pool_timeout=None)
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions of its own
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @sa.event.listens_for(engine.sync_engine, "begin")
+    def start(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+class Database:
+    """Transactions on one SQLite file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        # One writer: several make each other wait for SQLite's single lock with sleeps instead of in turn.
+        self._writer = _connect(path, begin="BEGIN IMMEDIATE", pool_size=1)
+        self._reader = _connect(path, begin="BEGIN", pool_size=READERS)
+        self._writing: set[asyncio.Task[Any]] = set()
+        self._trouble = Trouble(log)
+
+    async def open(self) -> None:
+        """Create the file and bring its schema up to date. Raises `SchemaTooNew` or `StoreError`."""
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            async with self._writer.begin() as connection:
+                await connection.run_sync(migration.upgrade)
+        except sa.exc.DatabaseError as error:
+            raise StoreError(
+                f"The database {self._path} cannot be opened: {error.orig}. "
+                "Check that its folder is on a local disk and that you may write there."
+            ) from error
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in one transaction that changes rows, and commit it."""
+        task = asyncio.create_task(self._write(work))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        return await asyncio.shield(task)
+
+    async def _write(self, work: Work[T]) -> T:
+        while True:
+            try:
+                async with self._writer.begin() as connection:
+                    result = await work(connection)
+            except OperationalError as error:
+                if not _is_passing(error):
+                    raise
+                self._trouble.began("write", f"The database {self._path} cannot be written ({error.orig}); waiting.")
+                await asyncio.sleep(RETRY_AFTER)
+            else:
+                self._trouble.ended("write", f"The database {self._path} can be written again.")
+                return result
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` in one transaction that only reads."""
+        async with self._reader.connect() as connection:
+            return await work(connection)
+
+    async def aclose(self) -> None:
+        """Finish what is being written, then close."""
+        if self._writing:
+            await asyncio.wait(self._writing)
+        await self._writer.dispose()
+        await self._reader.dispose()

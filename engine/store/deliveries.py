@@ -1,0 +1,129 @@
+"""Statements about deliveries: what is owed to a chat or a folder, and the receipts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from engine.job import Delivery
+from engine.store.database import Database
+from engine.store.rows import delivery_of
+from engine.store.schema import deliveries, images
+from engine.store.seen import Seen, forget, remember
+
+COLUMNS = tuple(deliveries.c[name] for name in Delivery.__dataclass_fields__)
+IS_PENDING = sa.text("deliveries.status = 'PENDING'")
+NOTHING_MOVED: Mapping[str, str] = MappingProxyType({})
+
+_image = deliveries.alias("image")
+_OWED_IMAGE = sa.select(_image.c.id).where(
+    _image.c.job_id == deliveries.c.job_id, sa.text("image.status = 'PENDING'"), _image.c.image_id != ""
+)
+_IS_ITS_TURN = sa.or_(deliveries.c.image_id != "", ~sa.exists(_OWED_IMAGE))
+
+
+class Deliveries:
+    """The table `deliveries`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def due(self, frontend: str, now: datetime, *, limit: int) -> list[Delivery]:
+        """What is owed now. A job's report comes only after all of its images have been handed over."""
+        due = (
+            sa.select(*COLUMNS)
+            .where(IS_PENDING, deliveries.c.frontend == frontend, deliveries.c.next_try_at <= now, _IS_ITS_TURN)
+            .order_by(deliveries.c.next_try_at, deliveries.c.id)
+            .limit(limit)
+        )
+
+        async def work(connection: AsyncConnection) -> list[Delivery]:
+            return [delivery_of(row) for row in await connection.execute(due)]
+
+        return await self._database.read(work)
+
+    async def delivered(
+        self,
+        delivery: Delivery,
+        receipt: Mapping[str, Any],
+        now: datetime,
+        *,
+        moved: Mapping[str, str] = NOTHING_MOVED,
+        forgotten: tuple[str, Iterable[str]] = ("", ()),
+        ours: Sequence[Seen] = (),
+    ) -> None:
+        """PENDING -> DELIVERED, with its receipt.
+
+        In the same transaction originals that were `moved` (old path to new) are found at their new place, keys of an
+        inbox's owner are `forgotten`, and published pictures are known as `ours`.
+        """
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(
+                sa.update(deliveries)
+                .where(deliveries.c.id == delivery.id, IS_PENDING)
+                .values(status="DELIVERED", receipt=dict(receipt), delivered_at=now)
+            )
+            for old, new in moved.items():
+                await _relocate(connection, delivery.job_id, old, new)
+            await forget(connection, *forgotten)
+            await remember(connection, ours, now)
+
+        await self._database.write(work)
+
+    async def postpone(self, delivery: Delivery, error: str, at: datetime) -> None:
+        """Still PENDING; the next try is at `at`."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(
+                sa.update(deliveries)
+                .where(deliveries.c.id == delivery.id, IS_PENDING)
+                .values(attempt=deliveries.c.attempt + 1, error=error, next_try_at=at)
+            )
+
+        await self._database.write(work)
+
+    async def next_due(self, frontend: str) -> datetime | None:
+        """When the earliest delivery is to be tried."""
+        earliest = sa.select(sa.func.min(deliveries.c.next_try_at)).where(
+            IS_PENDING, deliveries.c.frontend == frontend, _IS_ITS_TURN
+        )
+
+        async def work(connection: AsyncConnection) -> datetime | None:
+            moment: datetime | None = await connection.scalar(earliest)
+            return moment
+
+        return await self._database.read(work)
+
+    async def owed(self, job_id: str) -> set[str]:
+        """The images of a job that are still to be handed over; "" among them is the report."""
+        owed = sa.select(deliveries.c.image_id).where(IS_PENDING, deliveries.c.job_id == job_id)
+
+        async def work(connection: AsyncConnection) -> set[str]:
+            return set(await connection.scalars(owed))
+
+        return await self._database.read(work)
+
+    async def receipts(self, job_id: str) -> dict[str, Mapping[str, Any]]:
+        """The receipts of a job's delivered images, by image id."""
+        delivered = sa.select(deliveries.c.image_id, deliveries.c.receipt).where(
+            deliveries.c.job_id == job_id, deliveries.c.image_id != "", deliveries.c.status == "DELIVERED"
+        )
+
+        async def work(connection: AsyncConnection) -> dict[str, Mapping[str, Any]]:
+            return {row.image_id: row.receipt for row in await connection.execute(delivered)}
+
+        return await self._database.read(work)
+
+
+async def _relocate(connection: AsyncConnection, job_id: str, old: str, new: str) -> None:
+    """Let the rows of a job find an original at its new path."""
+    rows = await connection.execute(
+        sa.select(images.c.id, images.c.inputs).where(images.c.job_id == job_id, images.c.source == old)
+    )
+    for image_id, inputs in rows.fetchall():
+        moved = [one | {"path": new} if one["path"] == old else one for one in inputs]
+        await connection.execute(sa.update(images).where(images.c.id == image_id).values(inputs=moved))

@@ -1,0 +1,310 @@
+"""Statements about images. Every move names the state and the attempt that it leaves.
+
+A move that changes no row means that the claim was lost: it returns False, and nothing else was written.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from engine.job import Attempt, Ending, Image, ImageStatus
+from engine.store.database import Database
+from engine.store.jobs import count_finished, owe_deliveries
+from engine.store.rows import IMAGE_COLUMNS, attempt_of, image_of
+from engine.store.schema import QUEUED, attempts, images, jobs
+
+UNCLAIMED = {"lease_until": None, "worker": ""}
+# Literals, not bound values: a database's generic plan does not use a partial index for a status that it cannot see.
+IS_PENDING = sa.text("status = 'PENDING'")
+IS_PROCESSING = sa.text("status = 'PROCESSING'")
+IS_RETRY_LATER = sa.text("status = 'RETRY_LATER'")
+
+
+def _claimable(models: Iterable[str], limit: int, job_id: str) -> sa.Select[Any]:
+    """Ids of the next images: one walk of the queue's index per model, then the earliest of those."""
+    heads = []
+    for model in models:
+        head = (
+            sa.select(images.c.id, images.c.priority, images.c.turn)
+            .where(sa.text(QUEUED), images.c.model == model)
+            .order_by(images.c.priority, images.c.turn, images.c.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        heads.append(sa.select((head.where(images.c.job_id == job_id) if job_id else head).subquery()))
+    queue = sa.union_all(*heads).cte("queue")
+    return sa.select(queue.c.id).order_by(queue.c.priority, queue.c.turn, queue.c.id).limit(limit)
+
+
+class Images:
+    """The tables `images` and `attempts`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def claim(
+        self, models: Sequence[str], limit: int, *, worker: str, now: datetime, lease_until: datetime, job_id: str = ""
+    ) -> list[Image]:
+        """PENDING -> PROCESSING for the next images of these models, in turn; each begins a new attempt."""
+        if not models or limit < 1:
+            return []
+        claim = (
+            sa.update(images)
+            .where(images.c.id.in_(_claimable(models, limit, job_id)), IS_PENDING)
+            .values(status="PROCESSING", attempt=images.c.attempt + 1, worker=worker, lease_until=lease_until)
+            .returning(*IMAGE_COLUMNS)
+        )
+
+        async def work(connection: AsyncConnection) -> list[Image]:
+            claimed = [image_of(row) for row in await connection.execute(claim)]
+            if claimed:
+                begun = [{"image_id": image.id, "number": image.attempt, "started_at": now} for image in claimed]
+                await connection.execute(sa.insert(attempts), begun)
+            return claimed
+
+        return await self._database.write(work)
+
+    async def renew(self, worker: str, lease_until: datetime) -> None:
+        """Hold on to everything that `worker` has claimed."""
+        await self._run(
+            sa.update(images).where(IS_PROCESSING, images.c.worker == worker).values(lease_until=lease_until)
+        )
+
+    async def complete(
+        self,
+        image: Image,
+        *,
+        ending: Ending,
+        fingerprint: str,
+        result: Mapping[str, Any],
+        now: datetime,
+    ) -> bool:
+        """PROCESSING -> COMPLETED; the result is stored already."""
+        values = {"fingerprint": fingerprint, "result": dict(result)}
+        return await self._finish(image, ImageStatus.COMPLETED, values, ending, now)
+
+    async def fail(
+        self,
+        image: Image,
+        *,
+        ending: Ending,
+        code: str,
+        error: str,
+        advice: str,
+        result: Mapping[str, Any],
+        now: datetime,
+    ) -> bool:
+        """PROCESSING -> FAILED, with what to tell people."""
+        values = {"error_code": code, "error": error, "advice": advice, "result": dict(result)}
+        return await self._finish(image, ImageStatus.FAILED, values, ending, now)
+
+    async def _finish(
+        self,
+        image: Image,
+        status: ImageStatus,
+        values: Mapping[str, Any],
+        ending: Ending,
+        now: datetime,
+    ) -> bool:
+        final = {**values, **UNCLAIMED, "status": str(status), "finished_at": now}
+
+        async def work(connection: AsyncConnection) -> bool:
+            if not await _leave(connection, image, final, ending, now):
+                return False
+            frontend = await connection.scalar(sa.select(jobs.c.frontend).where(jobs.c.id == image.job_id))
+            await owe_deliveries(connection, image.job_id, [image.id], frontend or "", now)
+            await count_finished(connection, image.job_id, status, ending.cost_microusd, now)
+            return True
+
+        return await self._database.write(work)
+
+    async def retry_later(
+        self,
+        image: Image,
+        *,
+        ending: Ending,
+        at: datetime,
+        retries: int,
+        busy_since: datetime | None,
+        now: datetime,
+    ) -> bool:
+        """PROCESSING -> RETRY_LATER until `at`."""
+        values = {"status": "RETRY_LATER", "next_retry_at": at, "retries": retries, "busy_since": busy_since}
+        return await self._put_back(image, values, ending, now)
+
+    async def release(self, image: Image, *, ending: Ending, now: datetime) -> bool:
+        """PROCESSING -> PENDING: the image was not worked on and goes back to its place in the queue."""
+        return await self._put_back(image, {"status": "PENDING"}, ending, now)
+
+    async def _put_back(self, image: Image, values: Mapping[str, Any], ending: Ending, now: datetime) -> bool:
+        async def work(connection: AsyncConnection) -> bool:
+            left = await _leave(connection, image, {**values, **UNCLAIMED}, ending, now)
+            if left and ending.cost_microusd:
+                await connection.execute(
+                    sa.update(jobs)
+                    .where(jobs.c.id == image.job_id)
+                    .values(cost_microusd=jobs.c.cost_microusd + ending.cost_microusd)
+                )
+            return left
+
+        return await self._database.write(work)
+
+    async def wake_due(self, now: datetime) -> int:
+        """RETRY_LATER -> PENDING where the time has come. Returns how many."""
+        return await self._run(
+            sa.update(images)
+            .where(IS_RETRY_LATER, images.c.next_retry_at <= now)
+            .values(status="PENDING", next_retry_at=None)
+        )
+
+    async def reclaim(self, now: datetime, *, worker: str = "") -> int:
+        """PROCESSING -> PENDING where the lease has run out, or all that a worker known to be gone had claimed."""
+        orphaned = images.c.worker == worker if worker else images.c.lease_until < now
+
+        async def work(connection: AsyncConnection) -> int:
+            back = await connection.execute(
+                sa.update(images)
+                .where(IS_PROCESSING, orphaned)
+                .values(status="PENDING", **UNCLAIMED)
+                .returning(images.c.id, images.c.attempt)
+            )
+            rows = back.fetchall()
+            for image_id, number in rows:
+                await connection.execute(
+                    sa.update(attempts)
+                    .where(attempts.c.image_id == image_id, attempts.c.number == number, attempts.c.outcome == "")
+                    .values(outcome="lost", ended_at=now)
+                )
+            return len(rows)
+
+        return await self._database.write(work)
+
+    async def cancel(self, job_id: str, now: datetime, *, image_ids: Sequence[str] = (), deliver: bool = True) -> int:
+        """Any unfinished -> CANCELLED, for a whole job or for some of its images. Returns how many."""
+        chosen = images.c.job_id == job_id
+        if image_ids:
+            chosen &= images.c.id.in_(image_ids)
+        unfinished = sa.text("status IN ('PENDING', 'PROCESSING', 'RETRY_LATER')")
+        cancelled = {
+            "status": "CANCELLED",
+            "finished_at": now,
+            "next_retry_at": None,
+            "error_code": "cancelled",
+            "error": "The job was cancelled before this picture was made.",
+            "advice": "Drop the photo in again to have it edited after all.",
+            **UNCLAIMED,
+        }
+
+        async def work(connection: AsyncConnection) -> int:
+            rows = await connection.execute(
+                sa.update(images).where(chosen, unfinished).values(**cancelled).returning(images.c.id)
+            )
+            ids = [row.id for row in rows]
+            if not ids:
+                return 0
+            frontend = await connection.scalar(sa.select(jobs.c.frontend).where(jobs.c.id == job_id))
+            await connection.execute(_end_attempts_of_cancelled(job_id, now))
+            if deliver:
+                await owe_deliveries(connection, job_id, ids, frontend or "", now)
+            await count_finished(connection, job_id, ImageStatus.CANCELLED, 0, now, number=len(ids))
+            return len(ids)
+
+        return await self._database.write(work)
+
+    async def next_due(self) -> datetime | None:
+        """When the earliest retry is due or the earliest lease runs out."""
+        retry = sa.select(sa.func.min(images.c.next_retry_at)).where(IS_RETRY_LATER)
+        lease = sa.select(sa.func.min(images.c.lease_until)).where(IS_PROCESSING)
+
+        async def work(connection: AsyncConnection) -> datetime | None:
+            moments = [await connection.scalar(retry), await connection.scalar(lease)]
+            return min((moment for moment in moments if moment is not None), default=None)
+
+        return await self._database.read(work)
+
+    async def get(self, image_id: str) -> Image:
+        async def work(connection: AsyncConnection) -> Image:
+            return image_of((await connection.execute(sa.select(*IMAGE_COLUMNS).where(images.c.id == image_id))).one())
+
+        return await self._database.read(work)
+
+    async def of_job(self, job_id: str, *, after: int = -1, limit: int = 500) -> list[Image]:
+        """A page of a job's images, in order, behind ordinal `after`."""
+        page = (
+            sa.select(*IMAGE_COLUMNS)
+            .where(images.c.job_id == job_id, images.c.ordinal > after)
+            .order_by(images.c.ordinal)
+            .limit(limit)
+        )
+
+        async def work(connection: AsyncConnection) -> list[Image]:
+            return [image_of(row) for row in await connection.execute(page)]
+
+        return await self._database.read(work)
+
+    async def sharing_source(self, image: Image) -> list[Image]:
+        """The job's images made from the same first input, `image` itself included."""
+        same = sa.select(*IMAGE_COLUMNS).where(
+            images.c.job_id == image.job_id,
+            images.c.source == (image.inputs[0].path if image.inputs else ""),
+        )
+
+        async def work(connection: AsyncConnection) -> list[Image]:
+            return [image_of(row) for row in await connection.execute(same.order_by(images.c.ordinal))]
+
+        return await self._database.read(work)
+
+    async def attempts(self, image_ids: Sequence[str]) -> list[Attempt]:
+        """All attempts of these images, in order."""
+        ordered = (
+            sa.select(attempts)
+            .where(attempts.c.image_id.in_(image_ids))
+            .order_by(attempts.c.image_id, attempts.c.number)
+        )
+
+        async def work(connection: AsyncConnection) -> list[Attempt]:
+            return [attempt_of(row) for row in await connection.execute(ordered)]
+
+        return await self._database.read(work)
+
+    async def _run(self, statement: sa.Update) -> int:
+        async def work(connection: AsyncConnection) -> int:
+            return int((await connection.execute(statement)).rowcount)
+
+        return await self._database.write(work)
+
+
+def _end_attempts_of_cancelled(job_id: str, now: datetime) -> sa.Update:
+    cancelled = sa.select(images.c.id).where(images.c.job_id == job_id, sa.text("status = 'CANCELLED'"))
+    return (
+        sa.update(attempts)
+        .where(attempts.c.image_id.in_(cancelled), attempts.c.outcome == "")
+        .values(outcome="cancelled", ended_at=now)
+    )
+
+
+async def _leave(
+    connection: AsyncConnection,
+    image: Image,
+    values: Mapping[str, Any],
+    ending: Ending,
+    now: datetime,
+) -> bool:
+    """Leave PROCESSING, if the claim still holds, and end its attempt."""
+    moved = await connection.execute(
+        sa.update(images)
+        .where(images.c.id == image.id, IS_PROCESSING, images.c.attempt == image.attempt)
+        .values(**values, cost_microusd=images.c.cost_microusd + ending.cost_microusd)
+    )
+    if moved.rowcount == 0:
+        return False
+    await connection.execute(
+        sa.update(attempts)
+        .where(attempts.c.image_id == image.id, attempts.c.number == image.attempt, attempts.c.outcome == "")
+        .values(**asdict(ending), ended_at=now)
+    )
+    return True

@@ -1,0 +1,205 @@
+"""Statements about jobs: taking them in, adding images, counting, finishing."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from engine.errors import NotFound
+from engine.job import ImageStatus, Job, JobStatus, NewImage, NewJob
+from engine.store.database import Database
+from engine.store.rows import JOB_COLUMNS, inputs_json, job_of, new_id
+from engine.store.schema import deliveries, images, jobs
+from engine.store.seen import Seen, remember
+
+OPEN = jobs.c.status.in_([sa.literal_column("'PENDING'"), sa.literal_column("'PROCESSING'")])
+COUNTERS = {
+    ImageStatus.COMPLETED: jobs.c.completed,
+    ImageStatus.FAILED: jobs.c.failed,
+    ImageStatus.CANCELLED: jobs.c.cancelled,
+}
+
+
+async def count_finished(
+    connection: AsyncConnection, job_id: str, status: ImageStatus, cost_microusd: int, now: datetime, number: int = 1
+) -> None:
+    """Count finished images of a job, in the transaction that finished them, and end the job after the last one."""
+    counter = COUNTERS[status]
+    await connection.execute(
+        sa.update(jobs)
+        .where(jobs.c.id == job_id, OPEN)
+        .values({counter: counter + number, jobs.c.cost_microusd: jobs.c.cost_microusd + cost_microusd})
+    )
+    await end_if_finished(connection, job_id, now)
+
+
+async def end_if_finished(connection: AsyncConnection, job_id: str, now: datetime) -> None:
+    """End a job that collects no more images and has none left to do, and make its report a duty."""
+    done = jobs.c.completed + jobs.c.failed + jobs.c.cancelled
+    outcome = sa.case(
+        (jobs.c.completed > 0, str(JobStatus.COMPLETED)),
+        (jobs.c.failed > 0, str(JobStatus.FAILED)),
+        else_=str(JobStatus.CANCELLED),
+    )
+    ended = await connection.execute(
+        sa.update(jobs)
+        .where(jobs.c.id == job_id, OPEN, jobs.c.collecting.is_(False), done == jobs.c.total)
+        .values(status=outcome, finished_at=now)
+        .returning(jobs.c.frontend)
+    )
+    for (frontend,) in ended.fetchall():
+        await owe_deliveries(connection, job_id, [""], frontend, now)
+
+
+async def owe_deliveries(
+    connection: AsyncConnection, job_id: str, image_ids: Sequence[str], frontend: str, now: datetime
+) -> None:
+    """Make it a duty to hand over images; the id "" stands for the job's report."""
+    owed = [
+        {
+            "id": new_id(),
+            "job_id": job_id,
+            "image_id": image_id,
+            "frontend": frontend,
+            "status": "PENDING",
+            "next_try_at": now,
+        }
+        for image_id in image_ids
+    ]
+    await connection.execute(sa.insert(deliveries), owed)
+
+
+class Jobs:
+    """The table `jobs`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def open(self, new: NewJob, now: datetime) -> Job:
+        """Take in a job that collects images, or return the unfinished one that bears the same owner and key."""
+
+        async def work(connection: AsyncConnection) -> Job:
+            same = sa.select(*JOB_COLUMNS).where(jobs.c.owner == new.owner, jobs.c.key == new.key, OPEN)
+            if row := (await connection.execute(same)).one_or_none():
+                return job_of(row)
+            values = asdict(new) | {"id": new_id(), "status": "PROCESSING", "collecting": True, "created_at": now}
+            added = sa.insert(jobs).values(**values).returning(*JOB_COLUMNS)
+            return job_of((await connection.execute(added)).one())
+
+        return await self._database.write(work)
+
+    async def add(
+        self,
+        job_id: str,
+        new: Sequence[tuple[NewImage, str]],
+        *,
+        models: Iterable[str],
+        seen: Sequence[Seen] = (),
+        now: datetime,
+    ) -> list[str]:
+        """Queue images, each with its final prompt, and remember their files as seen, in one transaction.
+
+        Returns the images' ids. Raises `NotFound` if the job no longer collects.
+        """
+
+        async def work(connection: AsyncConnection) -> list[str]:
+            job = (
+                await connection.execute(sa.select(jobs).where(jobs.c.id == job_id, OPEN, jobs.c.collecting.is_(True)))
+            ).one_or_none()
+            if job is None:
+                raise NotFound(f"The job {job_id} takes no more images.")
+            turn = await _next_turn(connection, job.owner, models)
+            rows = [_image_row(job, image, prompt, number, turn, now) for number, (image, prompt) in enumerate(new)]
+            if rows:
+                await connection.execute(sa.insert(images), rows)
+            await connection.execute(
+                sa.update(jobs)
+                .where(jobs.c.id == job_id)
+                .values(total=jobs.c.total + len(rows), last_turn=turn + len(rows))
+            )
+            await remember(connection, seen, now)
+            return [row["id"] for row in rows]
+
+        return await self._database.write(work)
+
+    async def close(self, job_id: str, now: datetime) -> None:
+        """The job collects no more images; it ends when its last one does."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(
+                sa.update(jobs).where(jobs.c.id == job_id, jobs.c.collecting.is_(True)).values(collecting=False)
+            )
+            await end_if_finished(connection, job_id, now)
+
+        await self._database.write(work)
+
+    async def get(self, job_id: str) -> Job:
+        """Raises `NotFound`. `job_id` may be the id's last characters, if no other job ends in them."""
+
+        async def work(connection: AsyncConnection) -> list[Any]:
+            matching = sa.select(*JOB_COLUMNS).where(jobs.c.id.endswith(job_id, autoescape=True)).limit(2)
+            return list((await connection.execute(matching)).all())
+
+        found = await self._database.read(work)
+        if len(found) != 1 or not job_id:
+            raise NotFound(f"There is {'no' if not found else 'more than one'} job {job_id!r}; see `lightwork jobs`.")
+        return job_of(found[0])
+
+    async def list(self, *, owner: str = "", collecting: bool | None = None, limit: int = 50) -> list[Job]:
+        """The newest jobs first."""
+        query = sa.select(*JOB_COLUMNS).order_by(jobs.c.created_at.desc()).limit(limit)
+        if owner:
+            query = query.where(jobs.c.owner == owner)
+        if collecting is not None:
+            query = query.where(jobs.c.collecting.is_(collecting))
+
+        async def work(connection: AsyncConnection) -> list[Job]:
+            return [job_of(row) for row in await connection.execute(query)]
+
+        return await self._database.read(work)
+
+
+async def _next_turn(connection: AsyncConnection, owner: str, models: Iterable[str]) -> int:
+    """Virtual time: after this owner's own last image, but not before the head of the queue as it is now."""
+    heads = [
+        sa.select(
+            sa.select(images.c.turn)
+            .where(sa.text("status = 'PENDING' AND turn IS NOT NULL"), images.c.model == model)
+            .order_by(images.c.priority, images.c.turn)
+            .limit(1)
+            .scalar_subquery()
+            .label("turn")
+        )
+        for model in models
+    ]
+    head = await connection.scalar(sa.select(sa.func.min(sa.union_all(*heads).subquery().c.turn))) if heads else None
+    own = await connection.scalar(sa.select(sa.func.max(jobs.c.last_turn)).where(jobs.c.owner == owner, OPEN))
+    return max(head or 0, own or 0)
+
+
+def _image_row(
+    job: sa.Row[Any], image: NewImage, final_prompt: str, number: int, turn: int, now: datetime
+) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "job_id": job.id,
+        "ordinal": job.total + number,
+        "name": image.name,
+        "source": image.inputs[0].path if image.inputs else "",
+        "inputs": inputs_json(image.inputs),
+        "module": image.module,
+        "model": image.model,
+        "prompt": image.prompt,
+        "final_prompt": final_prompt,
+        "parameters": asdict(image.parameters),
+        "sample": image.sample,
+        "tier": image.tier,
+        "place": dict(image.place),
+        "priority": job.priority,
+        "turn": turn + number + 1,
+        "status": str(ImageStatus.PENDING),
+        "created_at": now,
+    }

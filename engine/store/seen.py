@@ -1,0 +1,76 @@
+"""What a watched folder has already taken, and which pictures are our own.
+
+A file stays here while it lies in its inbox, so that neither a restart nor a share that comes back takes it twice.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from engine.store.database import Database
+from engine.store.schema import seen
+
+OUR_RESULTS = "lightwork:results"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One file of an owner's inbox: `size` in bytes and `mtime_ns` as `stat` said when it was taken."""
+
+    owner: str
+    key: str
+    size: int
+    mtime_ns: int
+    sha256: str
+    job_id: str = ""
+
+
+async def remember(connection: AsyncConnection, files: Sequence[Seen], now: datetime) -> None:
+    """Insert or replace rows, in the caller's transaction."""
+    if not files:
+        return
+    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(seen)
+    changed = {c.name: insert.excluded[c.name] for c in seen.c if not c.primary_key}
+    upsert = insert.on_conflict_do_update(index_elements=[seen.c.owner, seen.c.key], set_=changed)
+    await connection.execute(upsert, [asdict(file) | {"taken_at": now} for file in files])
+
+
+async def forget(connection: AsyncConnection, owner: str, keys: Iterable[str]) -> None:
+    """Delete rows, in the caller's transaction."""
+    if keys := list(keys):
+        await connection.execute(sa.delete(seen).where(seen.c.owner == owner, seen.c.key.in_(keys)))
+
+
+class SeenFiles:
+    """The table `seen`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of(self, owner: str) -> dict[str, Seen]:
+        """All files of an owner, by key."""
+
+        async def work(connection: AsyncConnection) -> dict[str, Seen]:
+            rows = await connection.execute(sa.select(seen).where(seen.c.owner == owner))
+            return {row.key: Seen(row.owner, row.key, row.size, row.mtime_ns, row.sha256, row.job_id) for row in rows}
+
+        return await self._database.read(work)
+
+    async def remember(self, files: Sequence[Seen], now: datetime) -> None:
+        await self._database.write(lambda connection: remember(connection, files, now))
+
+    async def forget(self, owner: str, keys: Iterable[str]) -> None:
+        await self._database.write(lambda connection: forget(connection, owner, keys))
+
+    async def is_our_result(self, sha256: str) -> bool:
+        """Whether LightWork itself has published a picture of exactly these bytes."""
+
+        async def work(connection: AsyncConnection) -> bool:
+            ours = sa.select(seen.c.key).where(seen.c.owner == OUR_RESULTS, seen.c.key == sha256)
+            return (await connection.execute(ours)).first() is not None
+
+        return await self._database.read(work)

@@ -1,0 +1,22 @@
+"""A trouble that lasts is told once when it begins and once when it is over, however often it is met."""
+
+import logging
+
+
+class Trouble:
+    """Which troubles are going on, each under a key such as a folder's path."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._going_on: dict[str, str] = {}
+
+    def began(self, key: str, message: str, *, kind: str = "") -> None:
+        """The trouble was met; `message` is logged if it is new, or of another kind than before."""
+        if self._going_on.get(key) != kind:
+            self._going_on[key] = kind
+            self._log.warning("%s", message)
+
+    def ended(self, key: str, message: str) -> None:
+        """The thing works; `message` is logged if there was trouble before."""
+        if self._going_on.pop(key, None) is not None:
+            self._log.info("%s", message)

@@ -1,0 +1,45 @@
+"""What is done by the clock: the retry pass and the stuck-job cleanup as a safety net, and retention."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from engine.claim import Claims
+from engine.store import Store
+
+log = logging.getLogger(__name__)
+
+PASSES_EVERY = timedelta(seconds=15)
+RETENTION_EVERY = timedelta(hours=1)
+KEPT_FOR_A_WHILE = ("results", "previews")
+
+
+class Upkeep:
+    """The scheduled passes of one process."""
+
+    def __init__(self, store: Store, claims: Claims, *, now: Callable[[], datetime], retention: timedelta) -> None:
+        self._store = store
+        self._now = now
+        self._retention = retention
+        # A busy loop must delay a pass, not skip it, and never pile passes up.
+        self._scheduler = AsyncIOScheduler(
+            timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        )
+        self._scheduler.add_job(claims.bring_back_due, "interval", seconds=PASSES_EVERY.total_seconds())
+        if retention:
+            self._scheduler.add_job(self.forget_old, "interval", seconds=RETENTION_EVERY.total_seconds())
+
+    def start(self) -> None:
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        self._scheduler.shutdown(wait=False)
+
+    async def forget_old(self) -> None:
+        """Delete stored answers and previews that are older than the retention; rows and delivered files stay."""
+        before = (self._now() - self._retention).timestamp()
+        for prefix in KEPT_FOR_A_WHILE:
+            if number := await self._store.blobs.sweep(prefix, before=before):
+                log.info("%d old files of %s were deleted", number, prefix)

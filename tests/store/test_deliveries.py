@@ -1,0 +1,65 @@
+"""Duties, their order and their receipts."""
+
+from datetime import timedelta
+
+from engine.job import Ending
+from engine.store import OUR_RESULTS, Seen, Store
+from store.conftest import LEASE, START, new_images, new_job
+
+
+async def finished_job(store: Store, *names: str) -> str:
+    job = await store.jobs.open(new_job(), START)
+    await store.jobs.add(job.id, new_images(*names), models=["local"], now=START)
+    await store.jobs.close(job.id, START)
+    for image in await store.images.claim(["local"], 99, worker="w", now=START, lease_until=START + LEASE):
+        await store.images.complete(image, ending=Ending("done"), fingerprint="f", result={}, now=START)
+    return job.id
+
+
+async def test_the_report_comes_after_all_images(store: Store) -> None:
+    job_id = await finished_job(store, "a.jpg", "b.jpg")
+    due = await store.deliveries.due("folder", START, limit=10)
+    assert len(due) == 2
+    assert all(delivery.image_id for delivery in due)
+    await store.deliveries.delivered(due[0], {"path": "/out/a.jpg"}, START)
+    assert [one.id for one in await store.deliveries.due("folder", START, limit=10)] == [due[1].id]
+    await store.deliveries.delivered(due[1], {"path": "/out/b.jpg"}, START)
+    (report,) = await store.deliveries.due("folder", START, limit=10)
+    assert (report.job_id, report.image_id) == (job_id, "")
+    assert set(await store.deliveries.receipts(job_id)) == {due[0].image_id, due[1].image_id}
+
+
+async def test_a_postponed_delivery_waits_and_is_what_is_waited_for(store: Store) -> None:
+    await finished_job(store, "a.jpg")
+    (delivery,) = await store.deliveries.due("folder", START, limit=10)
+    later = START + timedelta(seconds=7)
+    await store.deliveries.postpone(delivery, "the disk is full", later)
+    assert await store.deliveries.due("folder", START, limit=10) == []
+    assert await store.deliveries.next_due("folder") == later
+    (again,) = await store.deliveries.due("folder", later, limit=10)
+    assert again.attempt == 1
+
+
+async def test_one_frontends_duties_are_not_anothers(store: Store) -> None:
+    await finished_job(store, "a.jpg")
+    assert await store.deliveries.due("telegram", START, limit=10) == []
+    assert await store.deliveries.next_due("telegram") is None
+
+
+async def test_a_receipt_moves_the_original_and_frees_its_name_at_once(store: Store) -> None:
+    job_id = await finished_job(store, "a.jpg")
+    await store.seen.remember([Seen("watch", "a.jpg", 1, 1, "aa", job_id)], START)
+    (delivery,) = await store.deliveries.due("folder", START, limit=10)
+    await store.deliveries.delivered(
+        delivery,
+        {"path": "/out/a.jpg"},
+        START,
+        moved={"/inbox/a.jpg": "/done/a.jpg"},
+        forgotten=("watch", ["a.jpg"]),
+        ours=[Seen(OUR_RESULTS, "beef", 0, 0, "beef")],
+    )
+    image = await store.images.get(delivery.image_id)
+    assert image.inputs[0].path == "/done/a.jpg"
+    assert await store.seen.of("watch") == {}
+    assert await store.seen.is_our_result("beef")
+    assert not await store.seen.is_our_result("aa")
