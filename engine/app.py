@@ -95,7 +95,9 @@ async def open_engine(
         providers = _providers(settings, decoder, now)
         for provider in providers.values():
             closing.push_async_callback(provider.aclose)
-        yield _assemble(settings, catalog, store, decoder, providers, presence.worker, now, rng or random.Random())
+        yield _assemble(
+            settings, catalog, store, decoder, providers, presence.worker, now, rng or random.SystemRandom()
+        )
 
 
 async def _take_over(store: Store, presence: Presence, now: Callable[[], datetime]) -> None:

@@ -1,14 +1,15 @@
 """What lies behind the subject: a light studio backdrop, or the paper under the ink."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from engine.darkroom import divide
-from engine.light import curve, percentile, smoothstep
+from engine.darkroom import apply_curves, divide
+from engine.light import curve, gained, percentile, smoothstep
 
 # A coarse picture is enough to tell the backdrop from the subject; its edges are found again in the full one.
-COARSE = 240
+COARSE = 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +26,31 @@ def find_backdrop(image: Image.Image) -> Backdrop | None:
     border = _border(small)
     if not _is_backdrop(small, border):
         return None
-    colour = _filled_in(small, border)
-    near = _difference(small, colour).point(lambda level: 255 if level < 34 else 0)
-    mask = _connected_to_border(near)
-    colour = _filled_in(small, mask)
-    return Backdrop(colour, mask)
+    known, smooth = border, _smooth(small)
+    # The light falls off towards the border, so the backdrop is followed inwards in steps.
+    for _ in range(3):
+        colour = _filled_in(small, known)
+        near = _difference(small, colour).point(lambda level: 255 if level < 24 else 0)
+        known = ImageChops.multiply(near, smooth)
+    return Backdrop(_filled_in(small, known), _connected_to_border(known))
 
 
 def on_white(image: Image.Image, backdrop: Backdrop) -> Image.Image:
-    """The picture with its backdrop pure white, the subject lit as it was, and soft edges between the two."""
-    colour = backdrop.colour.resize(image.size, Image.Resampling.BICUBIC)
-    lit = divide(image, colour, white=253)
-    white = Image.new("RGB", image.size, (255, 255, 255))
+    """The picture with its backdrop pure white, the subject in neutral light, and soft edges between the two."""
+    local = backdrop.colour.resize(image.size, Image.Resampling.BICUBIC)
     # Two conditions: connected to the border, found coarsely, and near the backdrop's colour, found finely.
     reach = backdrop.mask.filter(ImageFilter.MaxFilter(5)).filter(ImageFilter.GaussianBlur(1.2))
     reach = reach.resize(image.size, Image.Resampling.BILINEAR)
-    near = lit.convert("L").point(curve(lambda x: smoothstep(0.86, 0.955, x)))
+    near = divide(image.convert("L"), local.convert("L")).point(curve(lambda x: smoothstep(0.78, 0.965, x)))
+    lit = apply_curves(image, _neutral_light(backdrop))
+    white = Image.new("RGB", image.size, (255, 255, 255))
     return Image.composite(white, lit, ImageChops.multiply(near, reach))
+
+
+def _neutral_light(backdrop: Backdrop) -> list[list[int]]:
+    """Curves under which the backdrop's usual colour is nearly white, all over the picture."""
+    levels = [percentile(band.histogram(backdrop.mask), 0.5) for band in backdrop.colour.split()]
+    return [curve(partial(gained, gain=1 / level)) for level in levels]
 
 
 def paper(image: Image.Image) -> Image.Image:
@@ -68,14 +77,15 @@ def _border(small: Image.Image) -> Image.Image:
 
 def _is_backdrop(small: Image.Image, border: Image.Image) -> bool:
     """Light, hardly coloured, and even but for a slow fall-off of the light."""
-    lightness = small.convert("L").histogram(border)
+    grey = small.convert("L")
+    lightness = grey.histogram(border)
     chroma = small.convert("HSV").getchannel("S").histogram(border)
-    rough = small.convert("L").filter(ImageFilter.FIND_EDGES).histogram(border)
+    rough = ImageChops.difference(grey, grey.filter(ImageFilter.BoxBlur(2))).histogram(border)
     return (
         percentile(lightness, 0.1) > 0.5
         and percentile(lightness, 0.9) - percentile(lightness, 0.1) < 0.3
         and percentile(chroma, 0.85) < 0.28
-        and percentile(rough, 0.85) < 0.1
+        and percentile(rough, 0.85) < 0.03
     )
 
 
@@ -94,6 +104,12 @@ def _filled_in(small: Image.Image, mask: Image.Image) -> Image.Image:
 def _difference(small: Image.Image, colour: Image.Image) -> Image.Image:
     red, green, blue = ImageChops.difference(small, colour).split()
     return ImageChops.lighter(ImageChops.lighter(red, green), blue)
+
+
+def _smooth(small: Image.Image) -> Image.Image:
+    """White where there is no edge: the outline of a white subject is all that tells it from its backdrop."""
+    edges = small.convert("L").filter(ImageFilter.FIND_EDGES).point(lambda level: 0 if level > 14 else 255)
+    return ImageChops.lighter(edges, _border(small))
 
 
 def _connected_to_border(near: Image.Image) -> Image.Image:

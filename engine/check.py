@@ -66,10 +66,10 @@ def space_finding(data_dir: Path) -> Finding:
     return Finding(free >= ENOUGH_SPACE, "free space", f"{free / 1e9:.1f} GB on the disk of {data_dir}", advice)
 
 
-async def database_finding(open_and_close: Callable[[], Awaitable[None]]) -> Finding:
+async def database_finding(open_store: Callable[[], Awaitable[None]]) -> Finding:
     """Whether the database opens, with a schema that this version knows."""
     try:
-        await open_and_close()
+        await open_store()
     except LightWorkError as error:
         return Finding(False, "database", str(error))
     return Finding(True, "database", "opens, and is up to date")

@@ -99,7 +99,7 @@ def _vibrance_table(amount: float, warmth: float) -> ImageFilter.Color3DLUT:
 def _paleness(r: float, g: float, b: float) -> float:
     high = max(r, g, b)
     saturation = (high - min(r, g, b)) / high if high > 0 else 0.0
-    return (1 - saturation) ** 1.2
+    return float((1 - saturation) ** 1.2)
 
 
 def _skin(r: float, g: float, b: float) -> float:
@@ -129,35 +129,26 @@ def soften(image: Image.Image, mask: Image.Image, amount: float) -> Image.Image:
 
 
 def despeckle(image: Image.Image) -> Image.Image:
-    """Take out dust, hairs and thin scratches; texture weaker than they are stays as it is."""
-    y, cb, cr = image.convert("YCbCr").split()
-    median = y.filter(ImageFilter.MedianFilter(5))
-    speck = ImageChops.difference(y, median).point(curve(lambda x: smoothstep(0.09, 0.2, x)))
+    """Take out the light specks, hairs and thin scratches of an old print; weaker and larger things stay."""
+    small = image.reduce(max(1, round(max(image.size) / 550)))
+    mended = small.filter(ImageFilter.MedianFilter(3))
+    speck = ImageChops.subtract(luminance(small), luminance(mended)).point(curve(lambda x: smoothstep(0.1, 0.2, x)))
     speck = speck.filter(ImageFilter.MaxFilter(3)).filter(ImageFilter.BoxBlur(1))
-    soft = ImageFilter.BoxBlur(2)
-    return Image.merge(
-        "YCbCr",
-        (
-            Image.composite(median, y, speck),
-            Image.composite(cb.filter(soft), cb, speck),
-            Image.composite(cr.filter(soft), cr, speck),
-        ),
-    ).convert("RGB")
+    return Image.composite(mended.resize(image.size, Bilinear), image, speck.resize(image.size, Bilinear))
 
 
 def divide(image: Image.Image, light: Image.Image, white: float = 255.0) -> Image.Image:
     """Divide by the colour of the light that fell on each place: what is as bright as `light` becomes `white`."""
 
     def divided(band: Image.Image, by: Image.Image) -> Image.Image:
-        return ImageMath.lambda_eval(
-            lambda bands: bands["convert"](
-                bands["min"](bands["a"] * white / bands["max"](bands["b"], 1.0), 255.0), "L"
-            ),
+        ratio: Image.Image = ImageMath.lambda_eval(
+            lambda bands: bands["convert"](bands["min"](bands["a"] * white / bands["max"](bands["b"], 1.0), 255.0), "L"),
             a=band.convert("F"),
             b=by.convert("F"),
         )
+        return ratio
 
-    return Image.merge("RGB", [divided(*pair) for pair in zip(image.split(), light.split(), strict=True)])
+    return Image.merge(image.mode, [divided(*pair) for pair in zip(image.split(), light.split(), strict=True)])
 
 
 def duotone(image: Image.Image, shadows: tuple[float, float, float], lights: tuple[float, float, float]) -> Image.Image:

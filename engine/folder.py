@@ -88,10 +88,10 @@ class FolderCourier:
         )
         await self._store.blobs.delete(output_key(image.id))
 
-    def _publish(self, image: Image, place: FolderPlace, token: str) -> dict[str, Any]:
+    def _publish(self, image: Image, place: FolderPlace, tag: str) -> dict[str, Any]:
         output = self._store.blobs.path(output_key(image.id))
         target = Path(place.outbox) / output_name(image.name, image.result["format"])
-        published = publish.publish(output, target, token=token)
+        published = publish.publish(output, target, tag=tag)
         return {"path": str(published), "sha256": publish.sha256_of(published)}
 
     async def _settle_original(self, image: Image, place: FolderPlace, delivery: Delivery) -> Moved:
@@ -121,7 +121,7 @@ def _check_online(marker: str) -> None:
         )
 
 
-def _move_original(images: Sequence[Image], place: FolderPlace, token: str) -> Moved:
+def _move_original(images: Sequence[Image], place: FolderPlace, tag: str) -> Moved:
     """Move the original of `images` to where it belongs, or leave it if it is not the same file any more."""
     original = images[0].inputs[0]
     path = Path(original.path)
@@ -129,10 +129,10 @@ def _move_original(images: Sequence[Image], place: FolderPlace, token: str) -> M
     failed = len(failures) == len(images)
     target = Path(place.failed if failed else place.done)
     if _is_unchanged(path, original):
-        moved = publish.move(path, target, token=token)
+        moved = publish.move(path, target, tag=tag)
         for sidecar in place.sidecars:
             with suppress(FileNotFoundError):
-                publish.move(Path(sidecar), moved.parent / Path(sidecar).name, token=token)
+                publish.move(Path(sidecar), moved.parent / Path(sidecar).name, tag=tag)
     elif path.exists():
         return Moved({}, (place.key,))  # another file bears its name by now; that one is taken in anew
     else:
@@ -154,7 +154,7 @@ def _leave_note(failed: Path | None, failures: Sequence[Image], place: FolderPla
     if failed:
         failed.parent.mkdir(parents=True, exist_ok=True)
         note = "".join(_note(failed.name, failures)).encode()
-        publish.replace(_note_path(failed), note, token=f"{failures[0].id}.note")
+        publish.replace(_note_path(failed), note, tag=f"{failures[0].id}.note")
     else:
         _note_path(Path(place.failed)).unlink(missing_ok=True)
 

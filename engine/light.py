@@ -6,6 +6,7 @@ Levels are 0 to 1 in sRGB as stored, unless a name says `linear`.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from PIL import Image
 
@@ -69,19 +70,37 @@ def percentile(histogram: list[int], share: float) -> float:
 def cast(image: Image.Image) -> tuple[float, float, float]:
     """The colour of the light on an RGB picture, as red, green and blue factors in linear light, green being 1.
 
-    It is that of the bright pixels which are nearest to grey under it. The search starts from daylight and narrows
-    down, so that a meadow or a red wall, where little is grey, is left alone.
+    Two witnesses must agree: the bright pixels that are nearest to grey, and the average of all. So a meadow, where
+    little is grey, or a red wall, whose average is red, is left alone.
     """
     pixels = _chromaticities(image.reduce(max(1, max(image.size) // 100)))
+    near, average = _nearest_to_grey(pixels), _average(pixels, [level for _, _, level in pixels])
+    amber = min(0.65, max(-0.25, _agreed(near[0], average[0])))
+    magenta = min(0.08, max(-0.08, _agreed(near[1], average[1])))
+    return math.exp(amber + magenta), 1.0, math.exp(magenta - amber)
+
+
+def _nearest_to_grey(pixels: list[tuple[float, float, float]]) -> tuple[float, float]:
+    """Amber and magenta of the pixels that cluster around grey: starts from daylight and narrows down."""
     amber = magenta = 0.0
     for width in (0.5, 0.3, 0.15, 0.08, 0.045, 0.045):
         weights = [level * math.exp(-((a - amber) ** 2 + 4 * (m - magenta) ** 2) / width) for a, m, level in pixels]
         if sum(weights) <= 0.03 * sum(level for _, _, level in pixels):
             break
-        amber = sum(weight * a for weight, (a, _, _) in zip(weights, pixels, strict=True)) / sum(weights)
-        magenta = sum(weight * m for weight, (_, m, _) in zip(weights, pixels, strict=True)) / sum(weights)
-    amber, magenta = _bounded(amber, 0.7), _bounded(magenta, 0.08)
-    return math.exp(amber + magenta), 1.0, math.exp(magenta - amber)
+        amber, magenta = _average(pixels, weights)
+    return amber, magenta
+
+
+def _average(pixels: list[tuple[float, float, float]], weights: list[float]) -> tuple[float, float]:
+    total = sum(weights) or 1.0
+    amber = sum(weight * a for weight, (a, _, _) in zip(weights, pixels, strict=True)) / total
+    magenta = sum(weight * m for weight, (_, m, _) in zip(weights, pixels, strict=True)) / total
+    return amber, magenta
+
+
+def _agreed(first: float, second: float) -> float:
+    """The smaller of two that point the same way; 0 where they do not."""
+    return min(first, second, key=abs) if first * second > 0 else 0.0
 
 
 def _chromaticities(small: Image.Image) -> list[tuple[float, float, float]]:
@@ -96,19 +115,19 @@ def _chromaticities(small: Image.Image) -> list[tuple[float, float, float]]:
     ]
 
 
-def _bounded(x: float, limit: float) -> float:
-    return limit * math.tanh(x / limit)
-
-
 def white_balance(light: tuple[float, float, float], strength: float) -> list[list[int]]:
     """Curves that take the colour of the light out. They only brighten, so that white is left white."""
     gains = [factor**-strength for factor in light]
-    return [curve(lambda x, gain=gain / min(gains): from_linear(_gained(to_linear(x), gain))) for gain in gains]
+    return [curve(partial(_gained_in_linear, gain=gain / min(gains))) for gain in gains]
 
 
-def _gained(linear: float, gain: float, knee: float = 0.6) -> float:
+def _gained_in_linear(x: float, gain: float) -> float:
+    return from_linear(gained(to_linear(x), gain))
+
+
+def gained(x: float, gain: float, knee: float = 0.6) -> float:
     """`gain` up to the knee, and from there a shoulder that ends at white."""
-    y = gain * linear
+    y = gain * x
     if y <= knee:
         return y
     return knee + (1 - knee) * bent((y - knee) / (gain - knee), (gain - knee) / (1 - knee))
@@ -127,7 +146,7 @@ def tone(light: Light, strength: float, target: float = MID_GREY, contrast: floa
 
 
 def bent(x: float, gain: float) -> float:
-    """Brighter for a gain above 1, darker below; the slope in the blacks is `gain`, so noise rises no more than that."""
+    """Brighter for a gain above 1, darker below; the slope in the blacks, and so the noise, rises by `gain`."""
     return gain * x / (1 + (gain - 1) * x)
 
 

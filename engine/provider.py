@@ -100,7 +100,8 @@ class Misconfigured:
     advice: str
 
 
-Outcome = Done | Refused | RateLimited | Transient | ModelGone | Misconfigured
+NoPicture = Refused | RateLimited | Transient | ModelGone | Misconfigured
+Outcome = Done | NoPicture
 
 
 class Provider(Protocol):

@@ -24,25 +24,25 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def replace(path: Path, data: bytes, *, token: str) -> None:
-    """Write `data` to `path` at once and durably, in place of what is there. `token` names the temporary file."""
+def replace(path: Path, data: bytes, *, tag: str) -> None:
+    """Write `data` to `path` at once and durably, in place of what is there. `tag` names the temporary file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{token}.part")
+    temporary = path.with_name(f".{tag}.part")
     _write(temporary, data)
     temporary.replace(path)
     sync_folder(path.parent)
 
 
-def publish(source: Path, target: Path, *, token: str) -> Path:
+def publish(source: Path, target: Path, *, tag: str) -> Path:
     """Put a copy of `source` at `target`, or beside it as `NAME-2` when another file is there; returns where.
 
-    A file of the same bytes that is there already counts as published. `token` names the temporary file.
+    A file of the same bytes that is there already counts as published. `tag` names the temporary file.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     digest = ""
     for candidate in _names(target):
         try:
-            _place(source, candidate, token)
+            _place(source, candidate, tag)
         except FileExistsError:
             digest = digest or sha256_of(source)
             if not _holds(candidate, digest):
@@ -52,9 +52,9 @@ def publish(source: Path, target: Path, *, token: str) -> Path:
     raise FileExistsError(errno.EEXIST, "every name is taken", str(target))
 
 
-def move(source: Path, target: Path, *, token: str) -> Path:
+def move(source: Path, target: Path, *, tag: str) -> Path:
     """Move `source` to `target` without ever losing it or another file; returns where it is now."""
-    moved = publish(source, target, token=token)
+    moved = publish(source, target, tag=tag)
     source.unlink()
     return moved
 
@@ -79,18 +79,18 @@ def _holds(path: Path, digest: str) -> bool:
     return path.is_file() and not path.is_symlink() and sha256_of(path) == digest
 
 
-def _place(source: Path, target: Path, token: str) -> None:
+def _place(source: Path, target: Path, tag: str) -> None:
     """Raises FileExistsError if there is something at `target`."""
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
-        _copy_into_place(source, target, token)
+        _copy_into_place(source, target, tag)
 
 
-def _copy_into_place(source: Path, target: Path, token: str) -> None:
-    temporary = target.with_name(f".{token}.part")
+def _copy_into_place(source: Path, target: Path, tag: str) -> None:
+    temporary = target.with_name(f".{tag}.part")
     with source.open("rb") as original, temporary.open("wb") as copy:
         shutil.copyfileobj(original, copy, 1 << 20)
         copy.flush()

@@ -64,26 +64,26 @@ def portrait(image: Image.Image, strength: float) -> Image.Image:
 
 def restore(image: Image.Image, strength: float) -> Image.Image:
     """Dye fades at its own pace in each layer, so each channel gets its own range back."""
-    image = darkroom.despeckle(image)
     image = darkroom.apply_curves(image, [_unfaded(channel, strength) for channel in image.split()])
-    image = image.point(tone(measure(image), strength, 0.47) * 3)
-    image = darkroom.detail(image, clarity=0.25 * strength, sharpness=0.5 * strength)
-    return darkroom.vibrance(image, 0.3 * strength, warmth=0.15 * strength)
+    image = darkroom.despeckle(image)
+    image = _develop(image, strength, balance=0.6)
+    image = darkroom.detail(image, clarity=0.2 * strength, sharpness=0.45 * strength)
+    return darkroom.vibrance(image, 0.25 * strength, warmth=0.1 * strength)
 
 
 def _unfaded(channel: Image.Image, strength: float) -> list[int]:
     histogram = channel.histogram()
-    share = min(1.0, 0.85 * strength)
-    low, high = percentile(histogram, 0.006), max(0.3, percentile(histogram, 0.994))
-    low, high = min(low, high - 0.25) * share, 1 - (1 - high) * share
-    return curve(lambda x: (x - low) / (high - low))
+    share = min(1.0, 0.9 * strength)
+    low = percentile(histogram, 0.004) * share
+    high = 1 - (1 - percentile(histogram, 0.99)) * share
+    return curve(lambda x: (x - low) / max(0.25, high - low))
 
 
 def document(image: Image.Image, strength: float) -> Image.Image:
     """Even light and white paper; ink and coloured stamps keep their colour."""
     image = darkroom.divide(image, paper(image), white=248)
     image = image.point(
-        curve(lambda x: x - 0.5 * strength * smoothstep(0.05, 0.8, 1 - x) * x + 0.06 * smoothstep(0.8, 0.97, x)) * 3
+        curve(lambda x: x - 0.5 * strength * smoothstep(0.05, 0.8, 1 - x) * x + 0.1 * smoothstep(0.74, 0.93, x)) * 3
     )
     return darkroom.detail(image, clarity=0, sharpness=0.8 * strength)
 

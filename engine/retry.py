@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from engine.provider import Limit, Misconfigured, ModelGone, RateLimited, Refused, Transient
+from engine.provider import Limit, Misconfigured, ModelGone, NoPicture, RateLimited, Refused, Transient
 
 BACKOFF_BASE = timedelta(seconds=2)
 BACKOFF_CAP = timedelta(minutes=5)
@@ -68,7 +68,7 @@ def backoff(number: int, rng: random.Random) -> timedelta:
 
 
 def decide(
-    outcome: Refused | RateLimited | Transient | ModelGone | Misconfigured,
+    outcome: NoPicture,
     *,
     retries: int,
     busy_since: datetime | None,

@@ -5,16 +5,32 @@ Each has the fault that its name tells. They are the same on every machine with 
 
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
 from PIL import ExifTags, Image, ImageChops, ImageDraw, ImageFilter
 
-Colour = tuple[int, int, int]
-Point = tuple[float, float]
-LANDSCAPE = (1500, 1000)
-PORTRAIT = (1000, 1500)
+from engine.drawing import (
+    LANDSCAPE,
+    PORTRAIT,
+    Colour,
+    Point,
+    across,
+    clouds,
+    dice,
+    glow,
+    gradient,
+    mask,
+    mist,
+    mix,
+    noise,
+    paint,
+    polygon,
+    rectangle,
+    shadow,
+)
 
 
 def draw_samples(folder: Path) -> list[Path]:
@@ -35,43 +51,47 @@ def draw_samples(folder: Path) -> list[Path]:
     return paths
 
 
-# The scenes, as a good camera would have seen them.
-
-
 def _mountains() -> Image.Image:
-    scene = _gradient(LANDSCAPE, [(70, 122, 190), (140, 176, 214), (250, 214, 170)], stop=620)
-    scene = _clouds(scene, seed=5, height=430, amount=0.55)
-    scene = _glow(scene, (1020, 470), 560, (255, 224, 170))
+    scene = gradient(LANDSCAPE, [(70, 122, 190), (140, 176, 214), (250, 214, 170)], stop=620)
+    scene = clouds(scene, seed=5, height=430, amount=0.55)
+    scene = glow(scene, (1020, 470), 560, (255, 224, 170))
     near, far = (30, 52, 34), (188, 190, 204)
     for layer in range(6):
         depth = layer / 5
-        colour = _mix(far, near, depth**0.8)
+        colour = mix(far, near, depth**0.8)
         ridge = _ridge(seed=11 + layer, top=430 + 88 * layer, height=190 - 16 * layer, rough=0.50 + 0.02 * layer)
-        scene = _paint(scene, colour, ridge, texture=_noise(30 + layer, LANDSCAPE, 60 + 60 * layer), contrast=0.1 + 0.5 * depth)
-        scene = _paint(scene, _mix(far, colour, 0.55), _mist(ridge, 70), contrast=0) if layer < 4 else scene
+        scene = paint(
+            scene, colour, ridge, texture=noise(30 + layer, LANDSCAPE, 60 + 60 * layer), contrast=0.1 + 0.5 * depth
+        )
+        scene = paint(scene, mix(far, colour, 0.55), mist(ridge, 70), contrast=0) if layer < 4 else scene
     return scene
 
 
 def _beach() -> Image.Image:
-    scene = _gradient(LANDSCAPE, [(58, 128, 205), (120, 178, 224), (206, 226, 234)], stop=420)
-    scene = _clouds(scene, seed=8, height=360, amount=0.8)
-    sea = _gradient(LANDSCAPE, [(22, 96, 140), (34, 142, 168), (120, 200, 196)], start=418, stop=700)
-    waves = _noise(3, LANDSCAPE, 40, stretch=7)
-    scene = _paint(scene, sea, _rectangle((0, 420, 1500, 1000)), texture=waves, contrast=0.38)
-    shore = [(0.0, 660.0), *((x, 700 + 26 * math.sin(x / 210) + 0.06 * x) for x in range(0, 1501, 20)), (1500.0, 1000.0), (0.0, 1000.0)]
-    foam = _polygon([(x, y - 16) for x, y in shore])
-    scene = _paint(scene, (240, 246, 244), foam, texture=_noise(4, LANDSCAPE, 130), contrast=0.2)
-    sand = _gradient(LANDSCAPE, [(188, 156, 112), (222, 194, 148)], start=690, stop=1000)
-    scene = _paint(scene, sand, _polygon(shore), texture=_noise(6, LANDSCAPE, 220), contrast=0.22)
+    scene = gradient(LANDSCAPE, [(58, 128, 205), (120, 178, 224), (206, 226, 234)], stop=420)
+    scene = clouds(scene, seed=8, height=360, amount=0.8)
+    sea = gradient(LANDSCAPE, [(22, 96, 140), (34, 142, 168), (120, 200, 196)], start=418, stop=700)
+    waves = noise(3, LANDSCAPE, 40, stretch=7)
+    scene = paint(scene, sea, rectangle((0, 420, 1500, 1000)), texture=waves, contrast=0.38)
+    shore = [
+        (0.0, 660.0),
+        *((x, 700 + 26 * math.sin(x / 210) + 0.06 * x) for x in range(0, 1501, 20)),
+        (1500.0, 1000.0),
+        (0.0, 1000.0),
+    ]
+    foam = polygon([(x, y - 16) for x, y in shore])
+    scene = paint(scene, (240, 246, 244), foam, texture=noise(4, LANDSCAPE, 130), contrast=0.2)
+    sand = gradient(LANDSCAPE, [(188, 156, 112), (222, 194, 148)], start=690, stop=1000)
+    scene = paint(scene, sand, polygon(shore), texture=noise(6, LANDSCAPE, 220), contrast=0.22)
     return _sail_boat(_parasol(scene), (420, 436))
 
 
 def _fruit_bowl() -> Image.Image:
-    wall = _glow(_gradient(LANDSCAPE, [(150, 146, 140), (196, 192, 184)], stop=640), (430, 180), 900, (232, 230, 224))
-    wood = _gradient(LANDSCAPE, [(112, 76, 50), (154, 110, 76)], start=640, stop=1000)
-    grain = _noise(21, LANDSCAPE, 30, stretch=14)
-    scene = _paint(wall, wood, _rectangle((0, 640, 1500, 1000)), texture=grain, contrast=0.45)
-    scene = _shadow(scene, (330, 800, 1330, 960), 0.62)
+    wall = glow(gradient(LANDSCAPE, [(150, 146, 140), (196, 192, 184)], stop=640), (430, 180), 900, (232, 230, 224))
+    wood = gradient(LANDSCAPE, [(112, 76, 50), (154, 110, 76)], start=640, stop=1000)
+    grain = noise(21, LANDSCAPE, 30, stretch=14)
+    scene = paint(wall, wood, rectangle((0, 640, 1500, 1000)), texture=grain, contrast=0.45)
+    scene = shadow(scene, (330, 800, 1330, 960), 0.62)
     fruits: Sequence[tuple[Colour, Point, int]] = (
         ((226, 130, 34), (560, 330), 280),
         ((150, 178, 62), (860, 300), 290),
@@ -86,40 +106,55 @@ def _fruit_bowl() -> Image.Image:
 
 
 def _lighthouse() -> Image.Image:
-    scene = _gradient(PORTRAIT, [(64, 104, 160), (150, 170, 196), (244, 200, 160)], stop=1000)
-    scene = _clouds(scene, seed=14, height=820, amount=0.7)
-    sea = _gradient(PORTRAIT, [(112, 134, 152), (38, 70, 96)], start=990, stop=1500)
-    scene = _paint(scene, sea, _rectangle((0, 990, 1000, 1500), PORTRAIT), texture=_noise(9, PORTRAIT, 30, stretch=8), contrast=0.4)
-    rocks = [(0.0, 1500.0), (0.0, 1130.0), *_jagged(Random(2), 0, 1000, 1060, 70, 26), (1000.0, 1250.0), (1000.0, 1500.0)]
-    scene = _paint(scene, (92, 82, 72), _polygon(rocks, PORTRAIT), texture=_noise(10, PORTRAIT, 14, stretch=1.6), contrast=1.5)
-    grass = [(0.0, 1140.0), *((x, y - 4) for x, y in _jagged(Random(2), 0, 1000, 1060, 70, 26)), (1000.0, 1120.0), (0.0, 1150.0)]
-    scene = _paint(scene, (84, 104, 56), _polygon(grass, PORTRAIT), texture=_noise(12, PORTRAIT, 240), contrast=0.6)
+    scene = gradient(PORTRAIT, [(64, 104, 160), (150, 170, 196), (244, 200, 160)], stop=1000)
+    scene = clouds(scene, seed=14, height=820, amount=0.7)
+    sea = gradient(PORTRAIT, [(112, 134, 152), (38, 70, 96)], start=990, stop=1500)
+    scene = paint(
+        scene, sea, rectangle((0, 990, 1000, 1500), PORTRAIT), texture=noise(9, PORTRAIT, 30, stretch=8), contrast=0.4
+    )
+    rocks = [
+        (0.0, 1500.0),
+        (0.0, 1130.0),
+        *_jagged(dice(2), 0, 1000, 1060, 70, 26),
+        (1000.0, 1250.0),
+        (1000.0, 1500.0),
+    ]
+    scene = paint(
+        scene, (92, 82, 72), polygon(rocks, PORTRAIT), texture=noise(10, PORTRAIT, 18, stretch=1.6), contrast=0.8
+    )
+    scene = paint(scene, scene, polygon(rocks, PORTRAIT), texture=noise(13, PORTRAIT, 110, stretch=1.4), contrast=0.6)
+    grass = [
+        (0.0, 1140.0),
+        *((x, y - 4) for x, y in _jagged(dice(2), 0, 1000, 1060, 70, 26)),
+        (1000.0, 1120.0),
+        (0.0, 1150.0),
+    ]
+    scene = paint(scene, (84, 104, 56), polygon(grass, PORTRAIT), texture=noise(12, PORTRAIT, 240), contrast=0.6)
     return _tower(scene, foot=1090)
 
 
 def _bottle() -> Image.Image:
     size = (1100, 1500)
-    glass = _mask(size, lambda pen: _bottle_outline(pen))
-    body = _across(size, [(8, 44, 34), (70, 150, 112), (22, 92, 66), (12, 60, 44), (40, 120, 90), (6, 34, 26)], 400, 700)
-    label_mask = ImageChops.multiply(glass, _rectangle((380, 800, 720, 1130), size))
-    label = _across(size, [(196, 188, 170), (250, 244, 230), (244, 238, 222), (176, 168, 150)], 400, 700)
+    glass = mask(size, _bottle_outline)
+    body = across(size, [(8, 44, 34), (70, 150, 112), (22, 92, 66), (12, 60, 44), (40, 120, 90), (6, 34, 26)], 400, 700)
+    label_mask = ImageChops.multiply(glass, rectangle((380, 800, 720, 1130), size))
+    label = across(size, [(196, 188, 170), (250, 244, 230), (244, 238, 222), (176, 168, 150)], 400, 700)
     body = Image.composite(label, body, label_mask)
     pen = ImageDraw.Draw(body)
     pen.rectangle((400, 838, 700, 846), fill=(150, 44, 40))
     pen.rectangle((400, 1084, 700, 1092), fill=(150, 44, 40))
     pen.regular_polygon((550, 962, 66), 6, fill=(150, 44, 40))
     pen.regular_polygon((550, 962, 44), 6, rotation=30, fill=(238, 214, 150))
-    cork = ImageChops.multiply(glass, _rectangle((480, 200, 620, 300), size))
-    body = _paint(body, (170, 128, 86), cork, texture=_noise(40, size, 150), contrast=0.6)
-    shine = _rectangle((440, 520, 456, 780), size).filter(ImageFilter.GaussianBlur(7))
+    cork = ImageChops.multiply(glass, rectangle((480, 200, 620, 300), size))
+    body = paint(body, (170, 128, 86), cork, texture=noise(40, size, 150), contrast=0.6)
+    shine = rectangle((440, 520, 456, 780), size).filter(ImageFilter.GaussianBlur(7))
     body = Image.composite(Image.new("RGB", size, (236, 250, 244)), body, shine.point(lambda level: int(level * 0.75)))
-    shadow = _mask(size, lambda pen: pen.ellipse((2 * 360, 2 * 1330, 2 * 860, 2 * 1430), fill=150)).filter(ImageFilter.GaussianBlur(24))
+    shadow = mask(size, lambda pen: pen.ellipse((2 * 360, 2 * 1330, 2 * 860, 2 * 1430), fill=150)).filter(
+        ImageFilter.GaussianBlur(24)
+    )
     picture = Image.new("RGBA", size)
     picture.paste((30, 30, 34), mask=shadow)
     return Image.alpha_composite(picture, _cut_out(_sensor(body, 2), glass))
-
-
-# Things in the scenes.
 
 
 def _cut_out(picture: Image.Image, mask: Image.Image) -> Image.Image:
@@ -137,10 +172,10 @@ def _bottle_outline(pen: ImageDraw.ImageDraw) -> None:
 
 def _tower(scene: Image.Image, foot: int) -> Image.Image:
     size = scene.size
-    outline = _polygon([(430, foot), (590, foot), (556, 470), (464, 470)], size)
-    white = _across(size, [(150, 146, 150), (250, 244, 236), (238, 228, 216), (150, 144, 146)], 430, 590)
-    red = _across(size, [(96, 26, 26), (206, 58, 48), (188, 46, 40), (92, 22, 24)], 430, 590)
-    bands = _mask(size, lambda pen: [pen.rectangle((0, 2 * y, 2000, 2 * (y + 104)), fill=255) for y in (560, 768, 976)])
+    outline = polygon([(430, foot), (590, foot), (556, 470), (464, 470)], size)
+    white = across(size, [(150, 146, 150), (250, 244, 236), (238, 228, 216), (150, 144, 146)], 430, 590)
+    red = across(size, [(96, 26, 26), (206, 58, 48), (188, 46, 40), (92, 22, 24)], 430, 590)
+    bands = mask(size, _bands)
     scene = Image.composite(Image.composite(red, white, bands), scene, outline)
     pen = ImageDraw.Draw(scene)
     pen.rectangle((448, 456, 572, 474), fill=(60, 58, 62))
@@ -149,17 +184,22 @@ def _tower(scene: Image.Image, foot: int) -> Image.Image:
     pen.polygon([(466, 390), (554, 390), (510, 336)], fill=(150, 40, 36))
     for x, y in ((504, 690), (506, 900)):
         pen.rectangle((x, y, x + 18, y + 34), fill=(52, 54, 62))
-    return _glow(scene, (510, 424), 240, (255, 226, 160))
+    return glow(scene, (510, 424), 240, (255, 226, 160))
+
+
+def _bands(pen: ImageDraw.ImageDraw) -> None:
+    for y in (560, 768, 976):
+        pen.rectangle((0, 2 * y, 2000, 2 * (y + 104)), fill=255)
 
 
 def _parasol(scene: Image.Image) -> Image.Image:
-    scene = _shadow(scene, (980, 900, 1380, 960), 0.4)
+    scene = shadow(scene, (980, 900, 1380, 960), 0.4)
     pen = ImageDraw.Draw(scene)
     pen.line((1130, 640, 1160, 930), fill=(120, 90, 66), width=10)
     for part, colour in enumerate([(206, 52, 46), (244, 238, 226)] * 3):
         pen.pieslice((960, 560, 1300, 800), 180 + 30 * part, 210 + 30 * part, fill=colour)
-    canopy = _mask(scene.size, lambda pen: pen.pieslice((2 * 960, 2 * 560, 2 * 1300, 2 * 800), 180, 360, fill=255))
-    shade = _across(scene.size, [(255, 255, 255), (188, 180, 190)], 960, 1300)
+    canopy = mask(scene.size, lambda pen: pen.pieslice((2 * 960, 2 * 560, 2 * 1300, 2 * 800), 180, 360, fill=255))
+    shade = across(scene.size, [(255, 255, 255), (188, 180, 190)], 960, 1300)
     return Image.composite(ImageChops.multiply(scene, shade), scene, canopy)
 
 
@@ -177,13 +217,17 @@ def _ball(scene: Image.Image, colour: Colour, place: Point, size: int, seed: int
     light = Image.radial_gradient("L").resize((int(size * 1.9), int(size * 1.9)))
     left = int(size * 0.65)
     shade = light.crop((left, left, left + size, left + size))
-    bright, dark = _mix(colour, (255, 250, 240), 0.22), _mix(colour, (20, 10, 12), 0.78)
+    bright, dark = mix(colour, (255, 250, 240), 0.22), mix(colour, (20, 10, 12), 0.78)
     ball = Image.composite(Image.new("RGB", shade.size, dark), Image.new("RGB", shade.size, bright), shade)
-    skin = _noise(60 + seed, shade.size, 46).point(lambda level: 216 + level * 39 // 255)
+    skin = noise(60 + seed, shade.size, 46).point(lambda level: 216 + level * 39 // 255)
     ball = ImageChops.multiply(ball, Image.merge("RGB", [skin] * 3))
-    shine = _mask(shade.size, lambda pen: pen.ellipse((0.52 * size, 0.42 * size, 0.92 * size, 0.7 * size), fill=150))
+    shine = mask(shade.size, lambda pen: pen.ellipse((0.52 * size, 0.42 * size, 0.92 * size, 0.7 * size), fill=150))
     ball.paste((255, 250, 240), mask=shine.filter(ImageFilter.GaussianBlur(size / 26)))
-    scene.paste(ball, (int(place[0]), int(place[1])), _mask(shade.size, lambda pen: pen.ellipse((4, 4, 2 * size - 4, 2 * size - 4), fill=255)))
+    scene.paste(
+        ball,
+        (int(place[0]), int(place[1])),
+        mask(shade.size, lambda pen: pen.ellipse((4, 4, 2 * size - 4, 2 * size - 4), fill=255)),
+    )
     return scene
 
 
@@ -192,138 +236,36 @@ def _bowl(scene: Image.Image) -> Image.Image:
         pen.chord((2 * 330, 2 * 290, 2 * 1270, 2 * 900), 0, 180, fill=255)
         pen.rectangle((2 * 640, 2 * 880, 2 * 960, 2 * 920), fill=255)
 
-    china = _across(LANDSCAPE, [(126, 140, 160), (236, 240, 244), (206, 214, 224), (96, 108, 130)], 330, 1270)
-    below = _gradient(LANDSCAPE, [(255, 255, 255), (150, 150, 156)], start=600, stop=920)
+    china = across(LANDSCAPE, [(126, 140, 160), (236, 240, 244), (206, 214, 224), (96, 108, 130)], 330, 1270)
+    below = gradient(LANDSCAPE, [(255, 255, 255), (150, 150, 156)], start=600, stop=920)
     bowl = ImageChops.multiply(china, below)
     pen = ImageDraw.Draw(bowl)
     for y in (640, 662):
         pen.rectangle((0, y, 1500, y + 9), fill=(40, 76, 132))
-    return Image.composite(bowl, scene, _mask(LANDSCAPE, outline))
+    return Image.composite(bowl, scene, mask(LANDSCAPE, outline))
 
 
 def _ridge(seed: int, top: float, height: float, rough: float) -> Image.Image:
-    rng = Random(seed)  # noqa: S311 - drawing
+    rng = dice(seed)
     line = [0.0, 0.0]
     step = height
     while len(line) < 400:
-        middles = [(a + b) / 2 + rng.uniform(-step, step) for a, b in zip(line, line[1:], strict=False)]
+        middles = [(a + b) / 2 + rng.uniform(-step, step) for a, b in pairwise(line)]
         line = [y for pair in zip(line, middles, strict=False) for y in pair] + [line[-1]]
         step *= rough
     across = LANDSCAPE[0] / (len(line) - 1)
-    return _polygon([(0.0, 1000.0), *((i * across, top + y) for i, y in enumerate(line)), (1500.0, 1000.0)])
+    return polygon([(0.0, 1000.0), *((i * across, top + y) for i, y in enumerate(line)), (1500.0, 1000.0)])
 
 
 def _jagged(rng: Random, start: int, end: int, level: float, height: float, step: int) -> list[Point]:
     return [(float(x), level + height * abs(x - 480) / 480 + rng.uniform(-18, 18)) for x in range(start, end + 1, step)]
 
 
-# Light and texture.
-
-
-def _clouds(scene: Image.Image, seed: int, height: int, amount: float) -> Image.Image:
-    shape = _noise(seed, scene.size, 5, stretch=2.2).point(lambda level: max(0, min(255, int((level - 118) * 3.2))))
-    fade = _gradient(scene.size, [(255, 255, 255), (150, 150, 150), (0, 0, 0)], stop=height).getchannel(0)
-    mask = ImageChops.multiply(shape, fade).point(lambda level: int(level * amount))
-    shaded = _noise(seed + 100, scene.size, 8, stretch=2).point(lambda level: 200 + level * 54 // 255)
-    return Image.composite(Image.merge("RGB", [shaded, shaded, shaded.point(lambda level: level + 2)]), scene, mask)
-
-
-def _glow(scene: Image.Image, at: tuple[int, int], radius: int, colour: Colour) -> Image.Image:
-    mask = Image.new("L", scene.size)
-    light = Image.radial_gradient("L").resize((2 * radius, 2 * radius)).point(lambda x: int(255 * max(0, 1 - x / 179) ** 2))
-    mask.paste(light, (at[0] - radius, at[1] - radius))
-    return Image.composite(Image.new("RGB", scene.size, colour), scene, mask)
-
-
-def _shadow(scene: Image.Image, box: tuple[int, int, int, int], amount: float) -> Image.Image:
-    left, top, right, bottom = (2 * side for side in box)
-    mask = _mask(scene.size, lambda pen: pen.ellipse((left, top, right, bottom), fill=round(255 * amount)))
-    return Image.composite(Image.new("RGB", scene.size, (16, 10, 8)), scene, mask.filter(ImageFilter.GaussianBlur(26)))
-
-
-def _mist(ridge: Image.Image, depth: int) -> Image.Image:
-    """Haze that gathers at the foot of a ridge."""
-    lower = ImageChops.offset(ridge, 0, depth)
-    lower.paste(0, (0, 0, ridge.width, depth))
-    return lower.filter(ImageFilter.BoxBlur(depth // 2)).point(lambda level: level * 150 // 255)
-
-
-def _paint(
-    scene: Image.Image,
-    colour: Colour | Image.Image,
-    mask: Image.Image,
-    texture: Image.Image | None = None,
-    contrast: float = 0.3,
-) -> Image.Image:
-    """Lay a colour or a picture over the scene where the mask is white, lighter and darker with the texture."""
-    layer = colour if isinstance(colour, Image.Image) else Image.new("RGB", scene.size, colour)
-    if texture is not None:
-        grey = texture.point(lambda level: round(128 + (level - 128) * contrast))
-        layer = ImageChops.overlay(layer, Image.merge("RGB", [grey] * 3))
-    return Image.composite(layer, scene, mask)
-
-
-def _noise(seed: int, size: tuple[int, int], cells: int, stretch: float = 1.0) -> Image.Image:
-    """Cloudy grey noise around 128: three octaves, the coarsest with `cells` across."""
-    rng = Random(seed)  # noqa: S311 - drawing
-    noise = Image.new("L", size, 128)
-    for octave in range(3):
-        across = max(2, int(cells * 2**octave / stretch))
-        down = max(2, int(cells * 2**octave * size[1] / size[0]))
-        grid = Image.frombytes("L", (across, down), rng.randbytes(across * down))
-        noise = Image.blend(noise, grid.resize(size, Image.Resampling.BICUBIC), 0.55 if octave == 0 else 0.3)
-    return noise
-
-
-def _gradient(size: tuple[int, int], colours: Sequence[Colour], start: int = 0, stop: int = 0) -> Image.Image:
-    """Colours from top to bottom, between the rows `start` and `stop`."""
-    column = Image.new("RGB", (1, size[1]))
-    column.putdata([_at(colours, (y - start) / (stop - start)) for y in range(size[1])])
-    return column.resize(size)
-
-
-def _across(size: tuple[int, int], colours: Sequence[Colour], start: int, stop: int) -> Image.Image:
-    """Colours from left to right, between the columns `start` and `stop`."""
-    row = Image.new("RGB", (size[0], 1))
-    row.putdata([_at(colours, (x - start) / (stop - start)) for x in range(size[0])])
-    return row.resize(size)
-
-
-def _at(colours: Sequence[Colour], share: float) -> Colour:
-    place = min(0.9999, max(0.0, share)) * (len(colours) - 1)
-    return _mix(colours[int(place)], colours[int(place) + 1], place % 1)
-
-
-def _mix(first: Colour, second: Colour, share: float) -> Colour:
-    red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
-    return red, green, blue
-
-
-def _mask(size: tuple[int, int], draw: Callable[[ImageDraw.ImageDraw], object]) -> Image.Image:
-    """A mask with smooth edges: `draw` gets a canvas of twice the size."""
-    canvas = Image.new("L", (2 * size[0], 2 * size[1]))
-    draw(ImageDraw.Draw(canvas))
-    return canvas.reduce(2)
-
-
-def _polygon(points: Sequence[Point], size: tuple[int, int] = LANDSCAPE) -> Image.Image:
-    return _mask(size, lambda pen: pen.polygon([(2 * x, 2 * y) for x, y in points], fill=255))
-
-
-def _rectangle(box: tuple[int, int, int, int], size: tuple[int, int] = LANDSCAPE) -> Image.Image:
-    mask = Image.new("L", size)
-    mask.paste(255, box)
-    return mask
-
-
-# The camera and its mistakes.
-
-
 def _sensor(scene: Image.Image, noise: int) -> Image.Image:
     """The softness of a lens and the noise of a sensor."""
     scene = scene.filter(ImageFilter.GaussianBlur(0.7))
     width, height = scene.size
-    grain = Image.frombytes("RGB", scene.size, Random(99).randbytes(3 * width * height))  # noqa: S311 - drawing
+    grain = Image.frombytes("RGB", scene.size, dice(99).randbytes(3 * width * height))
     grain = grain.point(lambda level: round(128 + (level - 128) * noise / 64))
     return ImageChops.add(scene, grain, offset=-128)
 
@@ -339,7 +281,7 @@ def _overexposed(scene: Image.Image) -> Image.Image:
 def _under_a_lamp(scene: Image.Image) -> Image.Image:
     red, green, blue = scene.split()
     red = red.point(lambda level: min(255, round(level * 1.06)))
-    green = green.point(lambda level: round(level * 0.82))
+    green = green.point(lambda level: round(level * 0.76))
     blue = blue.point(lambda level: round(level * 0.52))
     return _sensor(Image.merge("RGB", (red, green, blue)), 4)
 

@@ -6,6 +6,7 @@ The descriptions are the text of docs/settings.md.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,10 +27,10 @@ PREFIX = "LIGHTWORK_"
 NOT_SETTINGS = frozenset({"LIGHTWORK_CONFIG", "LIGHTWORK_TEST_DATA"})
 
 
-def _only_empty(instead: str) -> AfterValidator:
-    def refuse(value: str) -> str:
+def _not_yet(advice: str) -> AfterValidator:
+    def refuse(value: Any) -> Any:
         if value:
-            raise ValueError(f"is not in this version yet; leave it empty for {instead}")
+            raise ValueError(f"is not in this version yet; {advice}")
         return value
 
     return AfterValidator(refuse)
@@ -45,10 +46,10 @@ class EngineSettings(Section):
     """How work is done, for every frontend."""
 
     data_dir: Path = Field(Path("data"), description="Folder for the database, originals and results.")
-    database: Annotated[str, _only_empty("SQLite in data_dir")] = Field(
+    database: Annotated[str, _not_yet("leave it empty for SQLite in data_dir")] = Field(
         "", description="Empty: SQLite in `data_dir`. PostgreSQL is not in this version yet."
     )
-    blobs: Annotated[str, _only_empty("files in data_dir")] = Field(
+    blobs: Annotated[str, _not_yet("leave it empty for files in data_dir")] = Field(
         "", description="Empty: files in `data_dir`. Object storage (s3://) is not in this version yet."
     )
     concurrency: int = Field(8, ge=1, le=256, description="How many pictures are in work at the same time, at most.")
@@ -59,7 +60,10 @@ class EngineSettings(Section):
         description="How long a picture waits for a busy service; such waiting does not count as one of `max_retries`.",
     )
     lease: Duration = Field(
-        "5m", validate_default=True, description="After a crash, pictures in work are taken up again after this time."
+        "5m",
+        validate_default=True,
+        gt=timedelta(0),
+        description="After a crash, pictures in work are taken up again after this time.",
     )
     grace: Duration = Field(
         "30s", validate_default=True, description="How long pictures in work may take to finish when LightWork stops."
@@ -89,7 +93,9 @@ class GeminiSettings(Section):
 class TelegramSettings(Section):
     """The Telegram bot, which is not in this version yet: `enabled = true` is refused."""
 
-    enabled: bool = Field(False, description="Whether the bot runs; its token comes from `TELEGRAM_BOT_TOKEN`.")
+    enabled: Annotated[bool, _not_yet("leave it false")] = Field(
+        False, description="Whether the bot runs; its token comes from `TELEGRAM_BOT_TOKEN`."
+    )
     base_url: str = Field("", description="Empty: Telegram's own address; else such as `http://127.0.0.1:8081/bot`.")
     base_file_url: str = Field("", description="Empty: Telegram's own address for files.")
     allowed_users: list[int] = Field([], description="Numeric ids of the people who may use the bot; empty: nobody.")
@@ -137,7 +143,10 @@ class WatchSettings(Section):
         "`auto` does so on network shares.",
     )
     rescan: Duration = Field(
-        "30s", validate_default=True, description="How often the inbox is looked through for what nobody told about."
+        "30s",
+        validate_default=True,
+        gt=timedelta(0),
+        description="How often the inbox is looked through for what nobody told about.",
     )
     layout: Literal["tree", "job"] = Field(
         "tree", description="`tree`: the outbox mirrors the inbox; `job`: it has one folder for each job."

@@ -1,8 +1,10 @@
 """What is wrong with settings, said so that it can be mended: where, which key, what was found, what is right."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any
 
@@ -92,7 +94,7 @@ def _sentence(error: ErrorDetails, place: Place, known: Known) -> str:
     saying = next((said for kind, said in _SAYINGS.items() if error["type"].startswith(kind)), "")
     context = error.get("ctx", {})
     what = saying.format(**context) if saying else f"is wrong: {error['msg']}"
-    right = [word.strip("' ") for word in str(context.get("expected", "")).replace(" or ", ",").split(",")]
+    right = re.findall("'([^']+)'", context.get("expected", ""))
     return f"{label(place)} = {_shown(error['input'])} {what}.{_nearest(str(error['input']), right)}"
 
 
@@ -123,6 +125,8 @@ def label(place: Place) -> str:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, timedelta):
+        value = f"{value.total_seconds():g}s"
     text = json.dumps(value, ensure_ascii=False, default=str)
     if "://" in text:  # an address may hold a password
         text = text.partition("://")[0] + '://…"'

@@ -7,7 +7,6 @@ Guarantees:
 """
 
 import asyncio
-import json
 import logging
 import random
 import time
@@ -29,6 +28,7 @@ from engine.provider import (
     Limit,
     Misconfigured,
     ModelGone,
+    NoPicture,
     Outcome,
     Picture,
     Provider,
@@ -37,6 +37,7 @@ from engine.provider import (
     Request,
     Transient,
 )
+from engine.purchase import Answer, Purchases
 from engine.retry import Closing, Decision, Fail, Policy, Release, RetryAt, decide
 from engine.store import Gate, Store
 from engine.trouble import Trouble
@@ -44,7 +45,6 @@ from engine.trouble import Trouble
 log = logging.getLogger(__name__)
 
 PREVIEW_EDGE = 1024
-KEEP_TRYING_AFTER = 1.0
 # Rough memory that one call holds: its request four times over (bytes, base64, JSON, socket), and the answer.
 COPIES_OF_REQUEST = 4
 ANSWER_BYTES = {"1K": 8_000_000, "2K": 24_000_000, "4K": 64_000_000}
@@ -69,17 +69,6 @@ class Ticket:
     module: Module
     fingerprint: str
     lane: Lane
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A picture that was bought, now or before; `cost_microusd` is what has not been counted yet."""
-
-    data: bytes
-    outcome: str
-    cost_microusd: int
-    seconds: float | None
-    detail: str = ""
 
 
 class Work:
@@ -110,6 +99,7 @@ class Work:
         self._policy = policy
         self._now = now
         self._rng = rng
+        self._purchases = Purchases(store.blobs)
         self._calls = Budget(concurrency)
         self._bytes = Budget(in_flight_bytes)
         self._on_finished = on_finished
@@ -147,16 +137,20 @@ class Work:
 
     async def _do(self, ticket: Ticket) -> None:
         photos = await self._prepare(ticket)
-        answer = await self._bought(ticket)
-        if answer is None:
-            async with self._bytes.take(_bytes_in_flight(ticket, photos)):
-                outcome, seconds = await self._ask(ticket, photos)
-                if isinstance(outcome, Done):
-                    answer = await self._keep(ticket, outcome, seconds)
-        if answer is None:
-            await self._settle(ticket, outcome, _ending(ticket, outcome, seconds))
-        else:
+        # Two equal photos in one album wait for each other here: the second finds what the first has bought.
+        async with self._purchases.turn(ticket.fingerprint):
+            answer = await self._purchases.find(ticket.fingerprint, ticket.image) or await self._buy(ticket, photos)
+        if answer:
             await self._finish(ticket, photos, answer)
+
+    async def _buy(self, ticket: Ticket, photos: list[Prepared]) -> Answer | None:
+        """Ask the service, and keep its picture; None if it made none, which is settled then."""
+        async with self._bytes.take(_bytes_in_flight(ticket, photos)):
+            outcome, seconds = await self._ask(ticket, photos)
+            if isinstance(outcome, Done):
+                return await self._purchases.keep(ticket.fingerprint, ticket.image, ticket.model, outcome, seconds)
+        await self._settle(ticket, outcome, _ending(ticket, outcome, seconds))
+        return None
 
     async def _prepare(self, ticket: Ticket) -> list[Prepared]:
         """Decode the inputs, once: what is sent, the preview and the facts come from the same pixels."""
@@ -171,20 +165,8 @@ class Work:
             for original in ticket.image.inputs
         ]
         if photos:
-            await self._write(preview_key(ticket.image.id, "before"), photos[0].preview)
+            await self._store.blobs.put(preview_key(ticket.image.id, "before"), photos[0].preview)
         return photos
-
-    async def _bought(self, ticket: Ticket) -> Answer | None:
-        """The answer to the very same request, if there is one already."""
-        receipt = await self._store.blobs.get(f"{result_key(ticket.fingerprint)}.json")
-        data = await self._store.blobs.get(result_key(ticket.fingerprint))
-        if receipt is None or data is None:
-            return None
-        bought = json.loads(receipt)
-        # Its cost was not counted if the process died between the answer and the row.
-        uncounted = bought["image_id"] == ticket.image.id and ticket.image.cost_microusd == 0
-        cost = bought["cost_microusd"] if uncounted else 0
-        return Answer(data, "found", cost, bought["seconds"], "bought before under the same fingerprint")
 
     async def _ask(self, ticket: Ticket, photos: list[Prepared]) -> tuple[Outcome, float]:
         image = ticket.image
@@ -209,22 +191,6 @@ class Work:
             ticket.lane.overloaded(era)
         return outcome, time.perf_counter() - started
 
-    async def _keep(self, ticket: Ticket, done: Done, seconds: float) -> Answer:
-        """Write the answer where the next claim will look, and only then go on. The receipt goes first."""
-        receipt = {
-            "image_id": ticket.image.id,
-            "provider": ticket.model.provider,
-            "model_id": ticket.model.id,
-            "media_type": done.media_type,
-            "cost_microusd": done.cost_microusd,
-            "seconds": round(seconds, 3),
-            "detail": done.detail,
-        }
-        key = result_key(ticket.fingerprint)
-        await self._write(f"{key}.json", json.dumps(receipt).encode())
-        await self._write(key, done.data)
-        return Answer(done.data, "done", done.cost_microusd, seconds, done.detail)
-
     async def _finish(self, ticket: Ticket, photos: list[Prepared], answer: Answer) -> None:
         """Crop, colour and metadata; then the row says COMPLETED."""
         image, model, style = ticket.image, ticket.model, self._style
@@ -238,13 +204,13 @@ class Work:
                 preview_edge=PREVIEW_EDGE,
             )
         except PhotoError as error:
-            await self._store.blobs.delete(result_key(ticket.fingerprint), f"{result_key(ticket.fingerprint)}.json")
+            await self._purchases.discard(ticket.fingerprint)
             junk = Transient("bad_answer", f"The service sent something that is not a picture. {error.reason}")
             ending = Ending("transient", error.reason, model.provider, model.id, answer.seconds, answer.cost_microusd)
             await self._settle(ticket, junk, ending)
             return
-        await self._write(output_key(image.id), finished.data)
-        await self._write(preview_key(image.id, "after"), finished.preview)
+        await self._store.blobs.put(output_key(image.id), finished.data)
+        await self._store.blobs.put(preview_key(image.id, "after"), finished.preview)
         result = {
             "format": finished.format,
             "width": finished.width,
@@ -262,9 +228,8 @@ class Work:
             log.info("✓ %s  %.1f s  $%.4f", _label(image), answer.seconds or 0, answer.cost_microusd / 1e6)
             self._on_finished()
 
-    async def _settle(self, ticket: Ticket, outcome: Outcome, ending: Ending) -> None:
+    async def _settle(self, ticket: Ticket, outcome: NoPicture, ending: Ending) -> None:
         """Decide what becomes of an image that got no picture, and do it."""
-        assert not isinstance(outcome, Done)
         decision = decide(
             outcome,
             retries=ticket.image.retries,
@@ -331,25 +296,6 @@ class Work:
         )
         await self._apply(ticket, Decision(decision.move), Ending("place", str(error)))
 
-    async def _write(self, key: str, data: bytes) -> None:
-        """Write a blob, however long the disk is full or away: what was paid for is in `data`."""
-        while True:
-            try:
-                await self._store.blobs.put(key, data)
-            except OSError as error:
-                self._trouble.began(
-                    "blobs", f"Results cannot be written ({error.strerror}: {error.filename}); waiting."
-                )
-                await asyncio.sleep(KEEP_TRYING_AFTER)
-            else:
-                self._trouble.ended("blobs", "Results can be written again.")
-                return
-
-
-def result_key(fingerprint: str) -> str:
-    """The blob of what the service answered."""
-    return f"results/{fingerprint[:2]}/{fingerprint}"
-
 
 def output_key(image_id: str) -> str:
     """The blob of the finished picture, until it is handed over."""
@@ -366,7 +312,7 @@ def _bytes_in_flight(ticket: Ticket, photos: list[Prepared]) -> int:
     return COPIES_OF_REQUEST * sent + ANSWER_BYTES.get(ticket.image.parameters.size, ANSWER_BYTES["1K"])
 
 
-def _ending(ticket: Ticket, outcome: Outcome, seconds: float) -> Ending:
+def _ending(ticket: Ticket, outcome: NoPicture, seconds: float) -> Ending:
     words: dict[type, str] = {
         Refused: "refused",
         RateLimited: "rate_limited",
@@ -375,8 +321,7 @@ def _ending(ticket: Ticket, outcome: Outcome, seconds: float) -> Ending:
         Misconfigured: "misconfigured",
     }
     cost = getattr(outcome, "cost_microusd", 0)
-    why = "" if isinstance(outcome, Done) else outcome.why
-    return Ending(words[type(outcome)], why, ticket.model.provider, ticket.model.id, seconds, cost)
+    return Ending(words[type(outcome)], outcome.why, ticket.model.provider, ticket.model.id, seconds, cost)
 
 
 def _label(image: Image) -> str:

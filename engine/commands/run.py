@@ -34,11 +34,12 @@ async def _run(settings: Settings) -> None:
             "Nothing to do: the settings name no [[watch]] folder. `lightwork init` writes such a file."
         )
     async with stop_on_signals() as stop, open_engine(settings) as engine:
-        await serve(engine, _frontends(), stop)
+        await serve(engine, frontends(), stop)
         log.info("stopped")
 
 
-def _frontends() -> list[Frontend]:
+def frontends() -> list[Frontend]:
+    """The installed frontends. Raises SettingsError if there is none."""
     found = [frontend.load() for frontend in entry_points(group="lightwork.frontends")]
     if not found:
         raise SettingsError("No frontend is installed: install LightWork with pip; a bare checkout has none.")
@@ -57,10 +58,9 @@ async def serve(engine: Engine, frontends: list[Frontend], stop: asyncio.Event) 
 async def stop_on_signals() -> AsyncIterator[asyncio.Event]:
     """An event that the first SIGINT or SIGTERM sets; the second cancels the task that waits here."""
     stop, loop, task = asyncio.Event(), asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
 
     def handle() -> None:
-        if stop.is_set():
+        if stop.is_set() and task:
             task.cancel()
         stop.set()
 

@@ -1,0 +1,72 @@
+"""`lightwork demo`: the whole road on six drawn photos, without a key."""
+
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from engine.app import Engine, open_engine
+from engine.commands.progress import follow
+from engine.commands.run import frontends, serve, stop_on_signals
+from engine.job import Job
+from engine.reporter import report_folder
+from engine.samples import draw_samples
+from engine.settings import EngineSettings, Settings, WatchSettings
+
+LOOK_EVERY = 0.1
+
+
+def run_demo(path: Path | None) -> int:
+    """Run the demo in `path` or in a new temporary folder, which stays; returns the exit code."""
+    folder = (path or Path(tempfile.mkdtemp(prefix="lightwork-demo-"))).absolute()
+    return asyncio.run(_demo(folder, Console(highlight=False)))
+
+
+def demo_settings(folder: Path) -> Settings:
+    """A watched folder below `folder`, edited on this machine."""
+    watch = WatchSettings(path=folder / "photos", settle="300ms", group_after="2s")
+    return Settings(engine=EngineSettings(data_dir=folder / "data", model="local"), watch=[watch])
+
+
+async def _demo(folder: Path, console: Console) -> int:
+    settings = demo_settings(folder)
+    async with stop_on_signals() as stop, open_engine(settings) as engine, asyncio.TaskGroup() as group:
+        group.create_task(serve(engine, frontends(), stop))
+        try:
+            job = await _drop_and_follow(engine, folder, console, stop)
+        finally:
+            stop.set()
+    if job is None:
+        return 130
+    await _say_where(settings, job, folder, console)
+    return 0 if (job.completed, job.failed) == (5, 1) else 1
+
+
+async def _drop_and_follow(engine: Engine, folder: Path, console: Console, stop: asyncio.Event) -> Job | None:
+    inbox = folder / "photos" / "inbox"
+    console.print("Drawing six photos: dark, pale, tinted, turned, cut out, and one that is broken.")
+    samples = await asyncio.to_thread(draw_samples, folder / "samples")
+    console.print(f"Dropping them into {inbox}\n")
+    inbox.mkdir(parents=True, exist_ok=True)
+    for sample in samples:
+        await asyncio.to_thread(shutil.copy, sample, inbox)
+    while not stop.is_set():
+        if jobs := await engine.store.jobs.list(limit=1):
+            job = await follow(engine, jobs[0].id, console, stop)
+            return None if stop.is_set() else job
+        await asyncio.sleep(LOOK_EVERY)
+    return None
+
+
+async def _say_where(settings: Settings, job: Job, folder: Path, console: Console) -> None:
+    photos = settings.watch[0].folders()
+    notes = sorted(photos["failed"].rglob("*.error.txt"))
+    console.print(f"\n[bold]{job.completed} of {job.total} photos edited[/], on this machine, for nothing.\n")
+    console.print(f"Results     {photos['outbox']}")
+    console.print(f"Report      {report_folder(job) / 'report.html'}")
+    console.print(f"Originals   {photos['done']}")
+    for note in notes:
+        console.print(f"Error note  {note}")
+    console.print("\nYour own photos: `lightwork init`, then `lightwork run`.", style="dim")

@@ -1,0 +1,91 @@
+"""`lightwork jobs`, `job`, `cancel`: looking at the queue and ending jobs, beside a running LightWork or without one."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from engine.job import Image, ImageStatus, Job
+from engine.settings import Settings
+from engine.store import Store
+
+T = TypeVar("T")
+
+PAGE = 500
+MARKS = {
+    ImageStatus.COMPLETED: "[green]✓[/]",
+    ImageStatus.FAILED: "[red]✗[/]",
+    ImageStatus.CANCELLED: "[dim]–[/]",
+    ImageStatus.PROCESSING: "[cyan]→[/]",
+    ImageStatus.RETRY_LATER: "[yellow]↻[/]",
+    ImageStatus.PENDING: "·",
+}
+
+
+def print_jobs(settings: Settings, limit: int) -> None:
+    """A table of the newest jobs."""
+    found = asyncio.run(_with_store(settings, lambda store: store.jobs.list(limit=limit)))
+    if not found:
+        Console().print("No jobs yet. Drop photos into a watched folder, or try `lightwork process`.")
+        return
+    table = Table(box=None)
+    for heading in ("job", "begun", "what", "state", "done", "failed", "of", "cost"):
+        table.add_column(heading, justify="right" if heading in {"done", "failed", "of", "cost"} else "left")
+    for job in found:
+        table.add_row(*_job_cells(job))
+    Console().print(table)
+
+
+def print_job(settings: Settings, job_id: str) -> None:
+    """One job and its images, failures with their reasons."""
+    asyncio.run(_with_store(settings, lambda store: _print_job(store, job_id)))
+
+
+def cancel_job(settings: Settings, job_id: str) -> None:
+    """Cancel what is unfinished."""
+    number = asyncio.run(_with_store(settings, lambda store: _cancel(store, job_id)))
+    Console().print(f"{number} unfinished pictures were cancelled; what was finished stays.")
+
+
+async def _print_job(store: Store, job_id: str) -> None:
+    job, console = await store.jobs.get(job_id), Console()
+    console.print(f"[bold]{escape(job.title)}[/]  {job.id}")
+    console.print("  ".join(_job_cells(job)[3:]), highlight=False)
+    after = -1
+    while page := await store.images.of_job(job.id, after=after, limit=PAGE):
+        for image in page:
+            console.print(_image_line(image), highlight=False)
+        after = page[-1].ordinal
+
+
+async def _cancel(store: Store, job_id: str) -> int:
+    job = await store.jobs.get(job_id)
+    number = await store.images.cancel(job.id, datetime.now(UTC))
+    await store.jobs.close(job.id, datetime.now(UTC))
+    return number
+
+
+def _job_cells(job: Job) -> tuple[str, ...]:
+    begun = f"{job.created_at.astimezone():%Y-%m-%d %H:%M}"
+    counts = (job.completed, job.failed + job.cancelled, job.total)
+    cost = f"${job.cost_microusd / 1e6:.2f}"
+    return (job.id[-8:], begun, escape(job.title), str(job.status), *map(str, counts), cost)
+
+
+def _image_line(image: Image) -> str:
+    reason = f"  {image.error} {image.advice}" if image.error else ""
+    waits = f"  again at {image.next_retry_at.astimezone():%H:%M:%S}" if image.next_retry_at else ""
+    return f"{MARKS[image.status]} {escape(image.name)}  [dim]{image.module}, {image.model}[/]{escape(reason + waits)}"
+
+
+async def _with_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
+    store = Store(settings.engine.data_dir)
+    await store.open()
+    try:
+        return await work(store)
+    finally:
+        await store.aclose()

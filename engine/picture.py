@@ -1,0 +1,106 @@
+"""A picture of any origin, opened so that nothing in it can do harm, and encoded so that nothing hides in it."""
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Imported by name: a plugin that is missing when it is needed makes Pillow import all of its forty.
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,  # noqa: F401
+    GifImagePlugin,  # noqa: F401
+    Image,
+    JpegImagePlugin,  # noqa: F401
+    MpoImagePlugin,  # noqa: F401
+    PngImagePlugin,  # noqa: F401
+    TiffImagePlugin,  # noqa: F401
+    WebPImagePlugin,  # noqa: F401
+)
+
+from engine.colour import flatten
+from engine.errors import PhotoError, PhotoIncomplete, PhotoRejected
+from engine.sniff import HEAD, looks_complete
+
+# Decoding in as many threads as a large machine has cores would not fit into a worker's memory.
+DECODE_THREADS = 2
+PREVIEW_QUALITY = 85
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def open_picture(data: bytes, format: str) -> Image.Image:
+    """Open a picture in exactly that format, so that no other parser ever sees the bytes. Reads no pixels yet."""
+    AvifImagePlugin.DEFAULT_MAX_THREADS = DECODE_THREADS
+    if format == "HEIF":
+        import pi_heif  # most photos do not need it
+
+        pi_heif.register_heif_opener(decode_threads=DECODE_THREADS, thumbnails=False)
+    return Image.open(io.BytesIO(data), formats=[format])
+
+
+@contextmanager
+def decoding(data: bytes) -> Iterator[None]:
+    """Turn whatever decoders trip over into PhotoError: in hostile files that is nearly every type of exception."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except PhotoError:
+        raise
+    except (MemoryError, Image.DecompressionBombError) as error:
+        raise too_heavy() from error
+    except Exception as error:
+        if looks_complete(data[:HEAD], data[-HEAD:], len(data)):
+            raise _damaged() from error
+        raise incomplete() from error
+
+
+def turned(image: Image.Image, orientation: int) -> Image.Image:
+    """Upright, from an orientation as EXIF counts them."""
+    return image.transpose(TURNS[orientation]) if orientation in TURNS else image
+
+
+def shrunk(image: Image.Image, edge: int) -> Image.Image:
+    """A copy that has at most `edge` pixels on its long edge. Not for palettes, whose colours cannot be mixed."""
+    small = image.copy()
+    # Half the work of the sharper filters, and no visible difference at the scales that occur here.
+    small.thumbnail((edge, edge), Image.Resampling.HAMMING, reducing_gap=2.0)
+    return small
+
+
+def jpeg(image: Image.Image, quality: int, *, full_colour: bool = False) -> bytes:
+    """Encode without metadata; `full_colour` keeps the colour of every pixel (4:4:4)."""
+    encoded = io.BytesIO()
+    bare = image.copy()
+    bare.info = {}
+    bare.save(encoded, "JPEG", quality=quality, subsampling=0 if full_colour else 2)
+    return encoded.getvalue()
+
+
+def preview_of(image: Image.Image, edge: int) -> bytes:
+    """A small JPEG of an upright sRGB picture, for reports and chats."""
+    return jpeg(flatten(shrunk(image, edge)), PREVIEW_QUALITY)
+
+
+def too_heavy() -> PhotoRejected:
+    """The verdict on a picture that takes more memory or time than a worker has."""
+    return PhotoRejected(
+        "too_heavy", "Reading the photo takes too much memory or time.", "Save a smaller copy as JPEG and drop that in."
+    )
+
+
+def incomplete() -> PhotoIncomplete:
+    """The verdict on a picture whose end has not arrived."""
+    return PhotoIncomplete("incomplete", "The end of the picture is missing.", "Copy it again from where it came.")
+
+
+def _damaged() -> PhotoRejected:
+    return PhotoRejected("damaged", "The picture is damaged and cannot be read.", "Copy it again from where it came.")

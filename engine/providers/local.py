@@ -1,0 +1,66 @@
+"""Edits photos on this computer: no key, no network, no image model, no cost.
+
+The module decides what is done (`engine.recipes`); the prompt is not read.
+"""
+
+import io
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from engine.catalog import Model
+from engine.provider import Done, Misconfigured, ModelGone, Outcome, RateLimited, Refused, Request, Transient
+
+if TYPE_CHECKING:
+    from engine.decoder import Decoder
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+QUALITY = 95
+# Variations of one photo differ in strength, and in nothing else.
+STRENGTHS = (1.0, 0.7, 1.25, 0.5, 0.85)
+
+
+class Local:
+    """`Request.module` names the recipe. The same request gives the same bytes, in the input's own size."""
+
+    name = "local"
+
+    def __init__(self, decoder: "Decoder") -> None:
+        self._decoder = decoder
+
+    async def generate(self, request: Request) -> Outcome:
+        if not request.inputs:
+            advice = "Local edits photos; choose another model to make one from text."
+            return Refused("local_no_photo", "There is no photo to edit.", advice)
+        strength = STRENGTHS[request.sample % len(STRENGTHS)]
+        try:
+            data = await self._decoder.run(edit, request.inputs[0].data, request.module, strength)
+        except Exception:  # Pillow has a dozen ways to dislike a picture
+            advice = "Save it anew as JPEG with another program, or choose another model."
+            return Refused("local_failed", "The picture could not be edited on this computer.", advice)
+        return Done(data, "image/jpeg", 0, detail=f"local, {request.module}")
+
+    async def check(self, model: Model) -> ModelGone | Misconfigured | RateLimited | Transient | None:
+        return None
+
+    async def aclose(self) -> None:
+        """There is nothing to close."""
+
+
+def edit(data: bytes, recipe: str, strength: float) -> bytes:
+    """An encoded picture, edited, as JPEG. Runs in a worker process."""
+    from engine.recipes import RECIPES
+
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        edited = RECIPES[recipe](_on_white(image), strength)
+    buffer = io.BytesIO()
+    edited.save(buffer, "JPEG", quality=QUALITY)
+    return buffer.getvalue()
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """The picture as RGB; what is transparent becomes white, for JPEG knows no transparency."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    picture = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")

@@ -1,0 +1,1 @@
+"""Servers that speak the protocols of the services that LightWork talks to, on loopback."""

@@ -1,0 +1,120 @@
+"""Putting files into place: whole or absent, never over another one."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import publish
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source.jpg"
+    path.write_bytes(b"picture")
+    return path
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_result_appears_under_its_name(tmp_path: Path, source: Path) -> None:
+    published = publish.publish(source, tmp_path / "out" / "sub" / "a.jpg", tag="t")
+    assert published == tmp_path / "out" / "sub" / "a.jpg"
+    assert published.read_bytes() == b"picture"
+    assert names(published.parent) == ["a.jpg"]
+
+
+def test_another_file_of_that_name_is_never_overwritten(tmp_path: Path, source: Path) -> None:
+    for name, text in (("a.jpg", b"one"), ("a-2.jpg", b"two")):
+        (tmp_path / name).write_bytes(text)
+    assert publish.publish(source, tmp_path / "a.jpg", tag="t").name == "a-3.jpg"
+    assert (tmp_path / "a.jpg").read_bytes() == b"one"
+
+
+def test_publishing_again_after_a_crash_finds_what_is_there(tmp_path: Path, source: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"another")
+    first = publish.publish(source, tmp_path / "a.jpg", tag="t")
+    assert publish.publish(source, tmp_path / "a.jpg", tag="t") == first
+    assert names(tmp_path) == ["a-2.jpg", "a.jpg", "source.jpg"]
+
+
+def test_a_move_leaves_the_photo_in_one_place(tmp_path: Path, source: Path) -> None:
+    moved = publish.move(source, tmp_path / "done" / "source.jpg", tag="t")
+    assert not source.exists()
+    assert moved.read_bytes() == b"picture"
+
+
+def test_a_move_that_was_interrupted_after_the_link_is_completed(tmp_path: Path, source: Path) -> None:
+    (tmp_path / "done").mkdir()
+    os.link(source, tmp_path / "done" / "source.jpg")
+    publish.move(source, tmp_path / "done" / "source.jpg", tag="t")
+    assert names(tmp_path / "done") == ["source.jpg"]
+    assert not source.exists()
+
+
+def test_a_moved_file_is_found_again_by_its_bytes(tmp_path: Path, source: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"another")
+    digest = publish.sha256_of(source)
+    moved = publish.move(source, tmp_path / "a.jpg", tag="t")
+    assert publish.find(tmp_path / "a.jpg", digest) == moved == tmp_path / "a-2.jpg"
+    assert publish.find(tmp_path / "b.jpg", digest) is None
+
+
+def test_many_at_once_get_a_name_each(tmp_path: Path) -> None:
+    sources = [tmp_path / f"{n}.bin" for n in range(8)]
+    for number, path in enumerate(sources):
+        path.write_bytes(bytes([number]))
+    target = tmp_path / "out" / "a.jpg"
+    threads = [
+        threading.Thread(target=publish.publish, args=(path, target), kwargs={"tag": path.name}) for path in sources
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {path.read_bytes() for path in target.parent.iterdir()} == {bytes([n]) for n in range(8)}
+
+
+def test_across_file_systems_a_file_is_copied_whole(tmp_path: Path, source: Path) -> None:
+    other = Path("/dev/shm")  # noqa: S108 -- a second file system, used under a name of its own
+    if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system here (/dev/shm)")
+    folder = other / f"lightwork-test-{os.getpid()}"
+    try:
+        moved = publish.move(source, folder / "a.jpg", tag="t")
+        assert moved.read_bytes() == b"picture"
+        assert not source.exists()
+        assert names(folder) == ["a.jpg"]
+    finally:
+        for path in folder.glob("*"):
+            path.unlink()
+        folder.rmdir()
+
+
+def test_a_blob_is_replaced_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "blob"
+    publish.replace(path, b"one", tag="t")
+    publish.replace(path, b"two", tag="t")
+    assert path.read_bytes() == b"two"
+    assert names(path.parent) == ["blob"]
+
+
+@given(name=st.text(min_size=1, max_size=400).filter(lambda name: "/" not in name and "\0" not in name))
+def test_a_name_with_something_behind_it_still_fits_the_file_system(name: str) -> None:
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return
+    shortened = publish.shortened(name, ".error.txt")
+    if len(os.fsencode(name.rpartition(".")[2])) < 200:
+        assert len(os.fsencode(shortened)) <= 255
+    assert shortened.endswith(".error.txt")
+
+
+def test_a_short_name_stays_as_it_is() -> None:
+    assert publish.shortened("Фото №7.jpg", ".error.txt") == "Фото №7.jpg.error.txt"
