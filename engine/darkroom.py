@@ -11,11 +11,7 @@ from PIL import Image, ImageChops, ImageFilter, ImageMath
 
 from engine.light import bent, curve, smoothstep
 
-Bilinear = Image.Resampling.BILINEAR
-
-
-def luminance(image: Image.Image) -> Image.Image:
-    return image.convert("L")
+BILINEAR = Image.Resampling.BILINEAR
 
 
 def apply_curves(image: Image.Image, curves: Sequence[Sequence[int]]) -> Image.Image:
@@ -50,13 +46,13 @@ def relight(image: Image.Image, shadows: float, highlights: float) -> Image.Imag
 
     1.0 opens deep shadows by about one stop, or darkens the brightest areas by about half a stop.
     """
-    base = base_layer(luminance(image), max(8, max(image.size) // 40))
+    base = base_layer(image.convert("L"), max(8, max(image.size) // 40))
     if shadows > 0:
         gain = 1 + 1.2 * shadows
         lifted = image.point(curve(lambda x: bent(x, gain)) * 3)
         image = Image.composite(lifted, image, base.point(curve(lambda x: 1 - smoothstep(0.08, 0.55, x))))
     if highlights > 0:
-        held = image.point(curve(lambda x: x ** (1 + 0.9 * highlights)) * 3)
+        held = image.point(curve(lambda x: x ** (1 + 0.7 * highlights)) * 3)
         image = Image.composite(held, image, base.point(curve(lambda x: smoothstep(0.68, 0.98, x))))
     return image
 
@@ -117,7 +113,7 @@ def skin_mask(image: Image.Image) -> Image.Image:
     small = image.reduce(max(1, max(image.size) // 500))
     table = ImageFilter.Color3DLUT.generate(17, lambda r, g, b: (_skin(r, g, b) * smoothstep(0.12, 0.3, r),) * 3)
     mask = small.filter(table).getchannel(0).filter(ImageFilter.MedianFilter(3)).filter(ImageFilter.GaussianBlur(2))
-    return mask.resize(image.size, Bilinear)
+    return mask.resize(image.size, BILINEAR)
 
 
 def soften(image: Image.Image, mask: Image.Image, amount: float) -> Image.Image:
@@ -132,9 +128,9 @@ def despeckle(image: Image.Image) -> Image.Image:
     """Take out the light specks, hairs and thin scratches of an old print; weaker and larger things stay."""
     small = image.reduce(max(1, round(max(image.size) / 550)))
     mended = small.filter(ImageFilter.MedianFilter(3))
-    speck = ImageChops.subtract(luminance(small), luminance(mended)).point(curve(lambda x: smoothstep(0.1, 0.2, x)))
+    speck = ImageChops.subtract(small.convert("L"), mended.convert("L")).point(curve(lambda x: smoothstep(0.1, 0.2, x)))
     speck = speck.filter(ImageFilter.MaxFilter(3)).filter(ImageFilter.BoxBlur(1))
-    return Image.composite(mended.resize(image.size, Bilinear), image, speck.resize(image.size, Bilinear))
+    return Image.composite(mended.resize(image.size, BILINEAR), image, speck.resize(image.size, BILINEAR))
 
 
 def divide(image: Image.Image, light: Image.Image, white: float = 255.0) -> Image.Image:
@@ -142,7 +138,9 @@ def divide(image: Image.Image, light: Image.Image, white: float = 255.0) -> Imag
 
     def divided(band: Image.Image, by: Image.Image) -> Image.Image:
         ratio: Image.Image = ImageMath.lambda_eval(
-            lambda bands: bands["convert"](bands["min"](bands["a"] * white / bands["max"](bands["b"], 1.0), 255.0), "L"),
+            lambda bands: bands["convert"](
+                bands["min"](bands["a"] * white / bands["max"](bands["b"], 1.0), 255.0), "L"
+            ),
             a=band.convert("F"),
             b=by.convert("F"),
         )
@@ -168,7 +166,7 @@ def vignette(image: Image.Image, amount: float) -> Image.Image:
     """Darken the corners softly."""
     mask = (
         Image.radial_gradient("L")
-        .resize(image.size, Bilinear)
+        .resize(image.size, BILINEAR)
         .point(curve(lambda x: amount * smoothstep(0.45, 1.1, x)))
     )
     return Image.composite(Image.new("RGB", image.size), image, mask)

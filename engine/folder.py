@@ -10,10 +10,12 @@ Guarantees:
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -152,21 +154,25 @@ def _is_unchanged(path: Path, original: Original) -> bool:
 def _leave_note(failed: Path | None, failures: Sequence[Image], place: FolderPlace) -> None:
     """Put `NAME.error.txt` beside a failed original, or take away that of an earlier try."""
     if failed:
-        failed.parent.mkdir(parents=True, exist_ok=True)
-        note = "".join(_note(failed.name, failures)).encode()
-        publish.replace(_note_path(failed), note, tag=f"{failures[0].id}.note")
+        footer = f"model {failures[0].model} · job {failures[0].job_id[-8:]}"
+        write_error_note(failed, [(image.error, image.advice) for image in failures], footer)
     else:
-        _note_path(Path(place.failed)).unlink(missing_ok=True)
+        remove_error_note(Path(place.failed))
+
+
+def write_error_note(photo: Path, reasons: Iterable[tuple[str, str]], footer: str = "") -> None:
+    """Write `NAME.error.txt` beside a photo in `failed/`: what happened and what to do, for each reason."""
+    lines = [f"{photo.name} was not edited.\n"]
+    lines += [f"\nWhat happened: {error}\nWhat to do: {advice}\n" for error, advice in dict.fromkeys(reasons)]
+    lines += ["\nTo try again, move the photo back into the inbox.\n", f"\n{footer}\n" if footer else ""]
+    text = "".join(lines).encode("utf-8", "backslashreplace")
+    publish.replace(_note_path(photo), text, tag=f"{sha256(os.fsencode(photo.name)).hexdigest()[:16]}.note")
+
+
+def remove_error_note(photo: Path) -> None:
+    """Take away what `write_error_note` wrote, if it is there."""
+    _note_path(photo).unlink(missing_ok=True)
 
 
 def _note_path(photo: Path) -> Path:
     return photo.with_name(publish.shortened(photo.name, ".error.txt"))
-
-
-def _note(name: str, failures: Sequence[Image]) -> Iterator[str]:
-    yield f"{name} was not edited.\n"
-    for image in failures:
-        yield f"\nWhat happened: {image.error}\nWhat to do: {image.advice}\n"
-    yield "\nTo try again, move the photo back into the inbox.\n"
-    when = failures[0].finished_at or datetime.now(UTC)
-    yield f"\n{when.astimezone():%Y-%m-%d %H:%M} · model {failures[0].model} · job {failures[0].job_id[-8:]}\n"

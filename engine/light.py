@@ -75,8 +75,9 @@ def cast(image: Image.Image) -> tuple[float, float, float]:
     """
     pixels = _chromaticities(image.reduce(max(1, max(image.size) // 100)))
     near, average = _nearest_to_grey(pixels), _average(pixels, [level for _, _, level in pixels])
-    amber = min(0.65, max(-0.25, _agreed(near[0], average[0])))
-    magenta = min(0.08, max(-0.08, _agreed(near[1], average[1])))
+    amber = min(0.9, max(-0.25, _agreed(near[0], average[0])))
+    limit = 0.08 + 0.2 * abs(amber)  # lamps are green or magenta beside their amber, daylight hardly is
+    magenta = min(limit, max(-limit, _agreed(near[1], average[1])))
     return math.exp(amber + magenta), 1.0, math.exp(magenta - amber)
 
 
@@ -140,7 +141,7 @@ def tone(light: Light, strength: float, target: float = MID_GREY, contrast: floa
     median = min(0.97, max(0.03, (light.median - black) / (white - black)))
     wanted = target * (1 - median) / (median * (1 - target))
     # A bright picture is more often meant to be bright than a dark one to be dark.
-    gain = min(5.0, wanted) ** (0.78 * strength) if wanted > 1 else max(0.3, wanted) ** (0.5 * strength)
+    gain = min(5.0, wanted) ** (0.78 * strength) if wanted > 1 else max(0.3, wanted) ** (0.62 * strength)
     slope = contrast * strength * max(0.0, 0.62 - light.spread) * 0.9
     return curve(lambda x: _s_curve(bent(_unit((x - black) / (white - black)), gain), slope))
 

@@ -16,7 +16,7 @@ Recipe = Callable[[Image.Image, float], Image.Image]
 
 
 def _develop(
-    image: Image.Image, strength: float, *, balance: float = 0.7, target: float = 0.46, contrast: float = 1.0
+    image: Image.Image, strength: float, *, balance: float = 0.75, target: float = 0.46, contrast: float = 1.0
 ) -> Image.Image:
     """White balance, then exposure and contrast measured under the balanced light."""
     image = darkroom.apply_curves(image, white_balance(cast(image), min(1.0, balance * strength)))
@@ -55,7 +55,7 @@ def real_estate(image: Image.Image, strength: float) -> Image.Image:
 
 
 def portrait(image: Image.Image, strength: float) -> Image.Image:
-    image = _develop(image, strength, balance=0.6, target=0.5, contrast=0.6)
+    image = _develop(image, strength, balance=0.7, target=0.5, contrast=0.6)
     image = darkroom.relight(image, shadows=0.5 * strength, highlights=0.45 * strength)
     image = darkroom.soften(image, darkroom.skin_mask(image), 0.6 * strength)
     image = darkroom.detail(image, clarity=0.08 * strength, sharpness=0.4 * strength)

@@ -10,13 +10,17 @@ class Trouble:
         self._log = log
         self._going_on: dict[str, str] = {}
 
-    def began(self, key: str, message: str, *, kind: str = "") -> None:
-        """The trouble was met; `message` is logged if it is new, or of another kind than before."""
-        if self._going_on.get(key) != kind:
-            self._going_on[key] = kind
-            self._log.warning("%s", message)
+    def began(self, key: str, message: str, *, kind: str = "") -> bool:
+        """The trouble was met; `message` is logged if it is new, or of another kind than before. Returns whether."""
+        if self._going_on.get(key) == kind:
+            return False
+        self._going_on[key] = kind
+        self._log.warning("%s", message)
+        return True
 
-    def ended(self, key: str, message: str) -> None:
-        """The thing works; `message` is logged if there was trouble before."""
-        if self._going_on.pop(key, None) is not None:
-            self._log.info("%s", message)
+    def ended(self, key: str, message: str) -> bool:
+        """The thing works; `message` is logged if there was trouble before. Returns whether."""
+        if self._going_on.pop(key, None) is None:
+            return False
+        self._log.info("%s", message)
+        return True

@@ -8,12 +8,13 @@ from pathlib import PurePath
 
 from engine.sniff import RAW_SUFFIXES, is_raw, picture_format
 
-PICTURE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .avif .tif .tiff .gif .bmp .heic .heif .hif .mpo".split()
+JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"})
+PICTURE_SUFFIXES = JPEG_SUFFIXES | frozenset(
+    {".png", ".webp", ".avif", ".tif", ".tiff", ".gif", ".bmp", ".heic", ".heif", ".hif"}
 )
-SIDECAR_SUFFIXES = frozenset(
-    ".txt .xmp .json .toml .yaml .yml .csv .md .caption .aae .pp3 .dop .on1 .cos .arp .thm".split()
-)
+TEXT_SUFFIXES = frozenset({".txt", ".json", ".toml", ".yaml", ".yml", ".csv", ".md", ".caption"})
+# What Lightroom, Apple, RawTherapee, DxO, ON1, Capture One and cameras put beside a photo.
+SIDECAR_SUFFIXES = TEXT_SUFFIXES | frozenset({".xmp", ".aae", ".pp3", ".dop", ".on1", ".cos", ".thm"})
 
 _LITTER_NAMES = frozenset(
     {

@@ -3,8 +3,8 @@
 A share that is away often leaves an empty folder behind, its mount point. The marker file tells the two apart.
 """
 
+import asyncio
 import logging
-from pathlib import Path
 
 from engine.app import Engine
 from engine.settings import WatchSettings
@@ -25,28 +25,36 @@ class Premises:
         self._now = engine.now
         self._watch = watch
         self._owner = owner
+        self._known = False
         self._trouble = Trouble(log)
         self.marker = watch.path / MARKER
 
     async def open(self) -> bool:
-        """Whether the folders are there; makes them if this watch has never been used, or lost some of them."""
-        root = self._watch.path
+        """Whether the folders are there; makes them if this watch was never used before, or has lost some of them."""
+        self._known = self._known or bool(await self._store.seen.get(self._owner, [MARKER]))
         try:
-            known = MARKER in await self._store.seen.of(self._owner)
-            if known and not self.marker.is_file():
-                self._trouble.began(
-                    "away",
-                    f"{root} is away: its marker file {MARKER} is missing; waiting. Mount the drive or share that belongs "
-                    f"there. If you emptied the folder yourself, put an empty file named {MARKER} into it.",
-                )
-                return False
-            for folder in self._watch.folders().values():
-                folder.mkdir(parents=True, exist_ok=True)
-            if not known:
-                self.marker.write_bytes(MARKER_TEXT)
-                await self._store.seen.remember([Seen(self._owner, MARKER, 0, 0, "")], self._now())
+            there = await asyncio.to_thread(self._make)
         except OSError as error:
-            self._trouble.began("away", f"{root} cannot be used ({error.strerror}: {error.filename}); waiting.")
+            self._trouble.began("away", f"{error.filename} cannot be used ({error.strerror}); waiting.", kind="error")
             return False
-        self._trouble.ended("away", f"{root} is back.")
+        if not there:
+            self._trouble.began(
+                "away",
+                f"{self._watch.path} is away: its marker file {MARKER} is missing; waiting. Mount the drive or share that "
+                f"belongs there. If you emptied the folder yourself, put an empty file named {MARKER} into it.",
+                kind="marker",
+            )
+            return False
+        if not self._known:
+            await self._store.seen.remember([Seen(self._owner, MARKER, 0, 0, "")], self._now())
+        self._trouble.ended("away", f"{self._watch.path} is back.")
+        return True
+
+    def _make(self) -> bool:
+        if self._known and not self.marker.is_file():
+            return False
+        for folder in self._watch.folders().values():
+            folder.mkdir(parents=True, exist_ok=True)
+        if not self.marker.exists():
+            self.marker.write_bytes(MARKER_TEXT)
         return True

@@ -12,11 +12,13 @@ _NUMBER = re.compile(r"([0-9]+)")
 
 
 class Stat(NamedTuple):
-    """What must stay the same while a file settles. The time is only ever compared with itself: any year will do."""
+    """What must stay the same while a file settles. The time is only ever compared with itself: any year will do.
+
+    The inode is no part of it: on network shares and FAT it may change by itself, and the file would never settle.
+    """
 
     size: int
     mtime_ns: int
-    inode: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Readiness:
     A file is ready when:
     1. it exists as a regular file,
     2. nothing was heard of it for `settle` seconds,
-    3. its size, modification time and inode were seen to be the same before and after such a time.
+    3. its size and modification time were seen to be the same before and after such a time.
 
     Each is handed out once and then forgotten; whatever is heard of it later makes it a candidate again. A file that
     vanishes is forgotten. Memory and time grow with the number of files that wait, not with that of events.

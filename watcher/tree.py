@@ -12,8 +12,9 @@ import stat
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from engine.errors import PlaceError
 from engine.sniff import HEAD
@@ -48,8 +49,10 @@ class Refused:
 
 @dataclass(slots=True)
 class Listing:
-    """What a scan found. `known` are the known keys that are still there; about the others below the folders in
-    `unread` nothing can be said, for those could not be listed.
+    """What a scan found.
+
+    `known` are the known keys that are still there. About the others nothing can be said if they lie at or below one
+    of the keys in `unread`: that could not be looked at.
     """
 
     found: list[Found] = field(default_factory=list)
@@ -129,19 +132,28 @@ def _judge(entry: os.DirEntry[str], key: str, depth: int, known: Container[str],
         listing.refused.append(Refused(key, reason))
     elif not entry.is_file(follow_symlinks=False):
         listing.refused.append(Refused(key, f"{key} is no file but a pipe, socket or device, and is left alone."))
-    elif not is_sidecar(entry.name) and (found := read_stat(Path(entry.path))):
-        listing.found.append(Found(key, found))
+    elif not is_sidecar(entry.name):
+        _look_at(entry.path, key, listing)
 
 
-def read_stat(path: Path) -> Stat | None:
-    """Size, modification time and inode; None if there is no regular file. Raises PlaceError if nobody can tell."""
+def _look_at(path: str, key: str, listing: Listing) -> None:
+    try:
+        found = read_stat(path)
+    except PlaceError as error:
+        listing.unread.append(Refused(key, str(error)))
+    else:
+        listing.found += [Found(key, found)] if found else []
+
+
+def read_stat(path: str | Path) -> Stat | None:
+    """Size and modification time; None if there is no regular file. Raises PlaceError if nobody can tell."""
     try:
         found = os.lstat(path)
     except OSError as error:
         if error.errno in _GONE:
             return None
         raise PlaceError(_unreadable(path, error)) from error
-    return Stat(found.st_size, found.st_mtime_ns, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+    return Stat(found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
 
 def read_ends(path: Path) -> Ends | None:
@@ -169,17 +181,29 @@ def hash_file(path: Path) -> Hashed | None:
 
 
 @contextmanager
-def open_regular(path: Path) -> Iterator[BinaryIO | None]:
-    """Open a regular file for reading; yields None for everything else, without waiting for a pipe's other end."""
+def open_regular(path: Path) -> Iterator[BufferedReader | None]:
+    """Open a regular file for reading; yields None for everything else, without waiting for a pipe's other end.
+
+    Raises PlaceError if it cannot be opened, or fails while it is read.
+    """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = _open(path)
+        if descriptor is None:
+            yield None
+            return
+        with os.fdopen(descriptor, "rb") as file:
+            yield file if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
     except OSError as error:
-        if error.errno not in _NO_FILE:
-            raise PlaceError(_unreadable(path, error)) from error
-        yield None
-        return
-    with open(descriptor, "rb") as file:
-        yield file if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+        raise PlaceError(_unreadable(path, error)) from error
+
+
+def _open(path: Path) -> int | None:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            return None
+        raise
 
 
 def _unreadable(path: str | Path, error: OSError) -> str:

@@ -15,9 +15,10 @@ import click
 from engine.catalog import Catalog, load_catalog
 from engine.errors import LightWorkError, SettingsError
 from engine.secrets import NEEDED_BY, read_secret_file
-from engine.settings import CONFIG_NAME, WatchSettings, load_settings
+from engine.settings import CONFIG_NAME, WatchSettings
 
 _EXAMPLE = "config.example.toml"
+_KEY = re.compile(r"\w+ = ")
 
 Ask = Callable[[str, str], str]
 """Show a question with its default answer, and return what was answered."""
@@ -34,12 +35,15 @@ class Answers:
     key_file: str = ""
 
 
-def run(*, yes: bool, force: bool, **given: str | None) -> None:
-    """Set up the current folder, asking for what was not `given` unless `yes`; see `set_up`."""
+def run(
+    *, path: str | None, model: str | None, module: str | None, key_file: str | None, yes: bool, force: bool
+) -> None:
+    """Set up the current folder, asking for what is None unless `yes`; see `set_up`."""
     if not yes and not sys.stdin.isatty():
         raise SettingsError("Questions need a terminal. Add --yes to take the defaults for what no option says.")
+    options = {"path": path, "model": model, "module": module, "key_file": key_file}
     set_up(
-        {name: answer for name, answer in given.items() if answer is not None},
+        {name: answer for name, answer in options.items() if answer is not None},
         load_catalog({}, {}),
         ask=None if yes else lambda question, default: str(click.prompt(question, default=default)),
         say=click.echo,
@@ -69,11 +73,14 @@ def set_up(
     if config.exists() and not force:
         raise SettingsError(f"{config} is there already and was left as it is. Add --force to write it anew.")
     answers = _Interview(catalog, environ, cwd, ask, say).answers(given)
+    watch = WatchSettings(path=cwd / Path(answers.path).expanduser())
     try:
-        watch = _write(config, answers)
+        for folder in watch.folders().values():
+            folder.mkdir(parents=True, exist_ok=True)
+        config.write_text(config_text(answers), "utf-8")
     except OSError as error:
         raise SettingsError(f"{error.filename} cannot be written: {error.strerror}.") from None
-    for line in _farewell(config, watch, answers, catalog, environ):
+    for line in _farewell(config, watch.folders(), answers, catalog, environ):
         say(line)
 
 
@@ -125,25 +132,21 @@ def _key_is_missing(provider: str, environ: Mapping[str, str]) -> bool:
     return bool(variable) and not (environ.get(variable) or environ.get(f"{variable}_FILE"))
 
 
-def _write(config: Path, answers: Answers) -> WatchSettings:
-    config.write_text(config_text(answers), "utf-8")
-    watch = load_settings(config, {}, config.parent).watch[0]
-    for folder in watch.folders().values():
-        folder.mkdir(parents=True, exist_ok=True)
-    return watch
-
-
 def config_text(answers: Answers) -> str:
     """The example settings with the answers put in, and every other key commented out."""
-    decided = {"[engine]": {"model": answers.model, "module": answers.module}, "[[watch]]": {"path": answers.path}}
+    decided = {
+        ("[engine]", "model"): answers.model,
+        ("[engine]", "module"): answers.module,
+        ("[[watch]]", "path"): answers.path,
+    }
     table, lines = "", []
     for line in example_config().splitlines():
         table = line if line.startswith("[") else table
-        key = re.match(r"(\w+) = ", line)
-        value = decided.get(table, {}).get(key[1]) if key else None
-        lines.append(
-            f"{key[1]} = {json.dumps(value, ensure_ascii=False)}" if key and value else f"{'#' * bool(key)}{line}"
-        )
+        key = line.partition(" = ")[0] if _KEY.match(line) else ""
+        if answer := decided.get((table, key)):
+            lines.append(f"{key} = {json.dumps(answer, ensure_ascii=False)}")
+        else:
+            lines.append(f"#{line}" if key else line)
     return "\n".join(lines) + "\n"
 
 
@@ -154,9 +157,9 @@ def example_config() -> str:
 
 
 def _farewell(
-    config: Path, watch: WatchSettings, answers: Answers, catalog: Catalog, environ: Mapping[str, str]
+    config: Path, folders: Mapping[str, Path], answers: Answers, catalog: Catalog, environ: Mapping[str, str]
 ) -> list[str]:
-    lines = [f"Wrote {config}.", f"Drop photos into {watch.inbox}; results appear in {watch.outbox}."]
+    lines = [f"Wrote {config}.", f"Drop photos into {folders['inbox']}; results appear in {folders['outbox']}."]
     provider = catalog.model(answers.model).provider
     variable = NEEDED_BY.get(provider, "").upper()
     if answers.key_file:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from engine.catalog import Model
+from engine.errors import PhotoError, PhotoRejected
 from engine.provider import Done, Misconfigured, ModelGone, Outcome, RateLimited, Refused, Request, Transient
 
 if TYPE_CHECKING:
@@ -35,9 +36,8 @@ class Local:
         strength = STRENGTHS[request.sample % len(STRENGTHS)]
         try:
             data = await self._decoder.run(edit, request.inputs[0].data, request.module, strength)
-        except Exception:  # Pillow has a dozen ways to dislike a picture
-            advice = "Save it anew as JPEG with another program, or choose another model."
-            return Refused("local_failed", "The picture could not be edited on this computer.", advice)
+        except PhotoError as error:
+            return Refused(error.code, error.reason, error.advice)
         return Done(data, "image/jpeg", 0, detail=f"local, {request.module}")
 
     async def check(self, model: Model) -> ModelGone | Misconfigured | RateLimited | Transient | None:
@@ -48,11 +48,18 @@ class Local:
 
 
 def edit(data: bytes, recipe: str, strength: float) -> bytes:
-    """An encoded picture, edited, as JPEG. Runs in a worker process."""
+    """An encoded picture, edited, as JPEG. Runs in a worker process. Raises PhotoRejected for a bad picture."""
     from engine.recipes import RECIPES
 
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        edited = RECIPES[recipe](_on_white(image), strength)
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            edited = RECIPES[recipe](_on_white(image), strength)
+    except Exception as error:  # Pillow has a dozen ways to dislike a picture
+        reason, advice = (
+            "The picture could not be edited on this computer.",
+            "Save it anew as JPEG, or use another model.",
+        )
+        raise PhotoRejected("local_failed", reason, advice) from error
     buffer = io.BytesIO()
     edited.save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()

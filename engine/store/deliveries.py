@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.job import Delivery
 from engine.store.database import Database
-from engine.store.rows import delivery_of
+from engine.store.rows import delivery_of, source_of
 from engine.store.schema import deliveries, images
 from engine.store.seen import Seen, forget, remember
 
@@ -81,7 +81,7 @@ class Deliveries:
             await connection.execute(
                 sa.update(deliveries)
                 .where(deliveries.c.id == delivery.id, IS_PENDING)
-                .values(attempt=deliveries.c.attempt + 1, error=error, next_try_at=at)
+                .values(attempt=deliveries.c.attempt + 1, error=source_of(error), next_try_at=at)
             )
 
         await self._database.write(work)
@@ -122,8 +122,10 @@ class Deliveries:
 async def _relocate(connection: AsyncConnection, job_id: str, old: str, new: str) -> None:
     """Let the rows of a job find an original at its new path."""
     rows = await connection.execute(
-        sa.select(images.c.id, images.c.inputs).where(images.c.job_id == job_id, images.c.source == old)
+        sa.select(images.c.id, images.c.inputs).where(images.c.job_id == job_id, images.c.source == source_of(old))
     )
     for image_id, inputs in rows.fetchall():
         moved = [one | {"path": new} if one["path"] == old else one for one in inputs]
-        await connection.execute(sa.update(images).where(images.c.id == image_id).values(inputs=moved))
+        await connection.execute(
+            sa.update(images).where(images.c.id == image_id).values(inputs=moved, source=source_of(new))
+        )

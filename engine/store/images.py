@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from engine.job import Attempt, Ending, Image, ImageStatus
 from engine.store.database import Database
 from engine.store.jobs import count_finished, owe_deliveries
-from engine.store.rows import IMAGE_COLUMNS, attempt_of, image_of
+from engine.store.rows import IMAGE_COLUMNS, attempt_of, image_of, source_of
 from engine.store.schema import QUEUED, attempts, images, jobs
 
 UNCLAIMED = {"lease_until": None, "worker": ""}
@@ -246,11 +246,24 @@ class Images:
 
         return await self._database.read(work)
 
+    async def unfinished_of(self, job_id: str, path: str) -> list[str]:
+        """The ids of a job's images made from the photo at `path` that are not finished."""
+        unfinished = sa.select(images.c.id).where(
+            images.c.job_id == job_id,
+            images.c.source == source_of(path),
+            images.c.finished_at.is_(None),
+        )
+
+        async def work(connection: AsyncConnection) -> list[str]:
+            return list(await connection.scalars(unfinished))
+
+        return await self._database.read(work)
+
     async def sharing_source(self, image: Image) -> list[Image]:
         """The job's images made from the same first input, `image` itself included."""
         same = sa.select(*IMAGE_COLUMNS).where(
             images.c.job_id == image.job_id,
-            images.c.source == (image.inputs[0].path if image.inputs else ""),
+            images.c.source == (source_of(image.inputs[0].path) if image.inputs else ""),
         )
 
         async def work(connection: AsyncConnection) -> list[Image]:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from engine.errors import NotFound
 from engine.job import ImageStatus, Job, JobStatus, NewImage, NewJob
 from engine.store.database import Database
-from engine.store.rows import JOB_COLUMNS, inputs_json, job_of, new_id
+from engine.store.rows import JOB_COLUMNS, inputs_json, job_of, new_id, source_of
 from engine.store.schema import deliveries, images, jobs
 from engine.store.seen import Seen, remember
 
@@ -188,7 +188,7 @@ def _image_row(
         "job_id": job.id,
         "ordinal": job.total + number,
         "name": image.name,
-        "source": image.inputs[0].path if image.inputs else "",
+        "source": source_of(image.inputs[0].path) if image.inputs else "",
         "inputs": inputs_json(image.inputs),
         "module": image.module,
         "model": image.model,

@@ -40,5 +40,10 @@ def delivery_of(row: sa.Row[Any]) -> Delivery:
     return Delivery(**row._mapping)
 
 
+def source_of(path: str) -> str:
+    """A path as text that fits into a column, whatever bytes its name consists of."""
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
 def inputs_json(inputs: tuple[Original, ...]) -> list[dict[str, Any]]:
     return [asdict(original) for original in inputs]

@@ -51,20 +51,26 @@ class SeenFiles:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of(self, owner: str) -> dict[str, Seen]:
-        """All files of an owner, by key."""
+    async def keys(self, owner: str) -> set[str]:
+        """The keys of all files of an owner."""
+
+        async def work(connection: AsyncConnection) -> set[str]:
+            return set(await connection.scalars(sa.select(seen.c.key).where(seen.c.owner == owner)))
+
+        return await self._database.read(work)
+
+    async def get(self, owner: str, keys: Iterable[str]) -> dict[str, Seen]:
+        """The files of an owner that have one of these keys, by key; at most a few hundred at a time."""
+        wanted = sa.select(seen).where(seen.c.owner == owner, seen.c.key.in_(list(keys)))
 
         async def work(connection: AsyncConnection) -> dict[str, Seen]:
-            rows = await connection.execute(sa.select(seen).where(seen.c.owner == owner))
+            rows = await connection.execute(wanted)
             return {row.key: Seen(row.owner, row.key, row.size, row.mtime_ns, row.sha256, row.job_id) for row in rows}
 
         return await self._database.read(work)
 
     async def remember(self, files: Sequence[Seen], now: datetime) -> None:
         await self._database.write(lambda connection: remember(connection, files, now))
-
-    async def forget(self, owner: str, keys: Iterable[str]) -> None:
-        await self._database.write(lambda connection: forget(connection, owner, keys))
 
     async def is_our_result(self, sha256: str) -> bool:
         """Whether LightWork itself has published a picture of exactly these bytes."""

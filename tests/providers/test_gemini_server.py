@@ -1,8 +1,8 @@
 """The protocol server itself, asked over plain HTTP in the documented wire format, without the SDK."""
 
+import asyncio
 import base64
 import io
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -139,19 +139,20 @@ async def test_the_plan_comes_first_then_the_rule_then_the_default(http: aiohttp
 
 
 async def test_in_its_own_process_it_is_steered_and_asked_over_http(http: aiohttp.ClientSession) -> None:
-    command = [sys.executable, "-m", "servers.gemini", "--port", "0", "--no-echo"]
-    with subprocess.Popen(command, cwd=TESTS, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603, ASYNC220
-        try:
-            assert process.stdout is not None
-            url = process.stdout.readline().strip()
-            plan = {"plan": [{"do": "fail", "status": 503, "code": "UNAVAILABLE"}], "default": {"do": "answer"}}
-            async with http.post(f"{url}/_plan", json=plan) as response:
-                assert await response.json() == {"plan": 1}
-            statuses = [(await post(http, url, body("Brighter.", aspectRatio="16:9")))[0] for _ in range(2)]
-            async with http.get(f"{url}/_requests") as response:
-                told = await response.json()
-        finally:
-            process.terminate()
+    command = (sys.executable, "-m", "servers.gemini", "--port", "0", "--no-echo")
+    process = await asyncio.create_subprocess_exec(*command, cwd=TESTS, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        url = (await process.stdout.readline()).decode().strip()
+        plan = {"plan": [{"do": "fail", "status": 503, "code": "UNAVAILABLE"}], "default": {"do": "answer"}}
+        async with http.post(f"{url}/_plan", json=plan) as response:
+            assert await response.json() == {"plan": 1}
+        statuses = [(await post(http, url, body("Brighter.", aspectRatio="16:9")))[0] for _ in range(2)]
+        async with http.get(f"{url}/_requests") as response:
+            told = await response.json()
+    finally:
+        process.terminate()
+        await process.wait()
     assert statuses == [503, 200]
     assert told["posts"] == 2
     assert told["requests"][1]["prompt"] == "Brighter."

@@ -60,6 +60,6 @@ async def test_a_receipt_moves_the_original_and_frees_its_name_at_once(store: St
     )
     image = await store.images.get(delivery.image_id)
     assert image.inputs[0].path == "/done/a.jpg"
-    assert await store.seen.of("watch") == {}
+    assert await store.seen.keys("watch") == set()
     assert await store.seen.is_our_result("beef")
     assert not await store.seen.is_our_result("aa")

@@ -39,11 +39,11 @@ async def test_a_file_is_seen_in_the_transaction_that_takes_it_in(store: Store) 
     job = await store.jobs.open(new_job(), START)
     file = Seen("watch", "a.jpg", 10, 20, "ab", job.id)
     await store.jobs.add(job.id, new_images("a.jpg"), models=MODELS, seen=[file], now=START)
-    assert await store.seen.of("watch") == {"a.jpg": file}
+    assert await store.seen.get("watch", ["a.jpg", "b.jpg"]) == {"a.jpg": file}
     await store.jobs.close(job.id, START)
     with pytest.raises(NotFound):
         await store.jobs.add(job.id, [], models=MODELS, seen=[Seen("watch", "b.jpg", 1, 1, "cd")], now=START)
-    assert set(await store.seen.of("watch")) == {"a.jpg"}
+    assert await store.seen.keys("watch") == {"a.jpg"}
 
 
 async def test_a_job_is_found_by_the_end_of_its_id(store: Store) -> None:

@@ -1,5 +1,7 @@
 """`lightwork init`: few questions, a settings file that can be read, nothing overwritten."""
 
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.catalog import load_catalog
-from engine.commands.init import Ask, run, set_up
+from engine.commands.init import Ask, set_up
 from engine.errors import LightWorkError, NotFound, SettingsError
 from engine.settings import Settings, load_settings
 
@@ -139,10 +141,23 @@ def test_what_to_do_about_the_key_is_said_and_the_key_is_not(tmp_path: Path) -> 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "photos").write_text("a file")
-    with pytest.raises(SettingsError, match="photos.* cannot be written: "):
+    with pytest.raises(SettingsError, match=f"{tmp_path}/photos.* cannot be written: "):
         init(tmp_path, {})
+    assert not (tmp_path / "config.toml").exists()
 
 
-def test_without_a_terminal_it_does_not_wait_for_answers() -> None:
-    with pytest.raises(SettingsError, match="Add --yes"):
-        run(yes=False, force=False)
+def test_without_a_terminal_it_does_not_wait_for_answers(tmp_path: Path) -> None:
+    script = (
+        "from engine.commands.init import run\n"
+        "run(path=None, model=None, module=None, key_file=None, yes=False, force=False)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert "SettingsError: Questions need a terminal. Add --yes" in ended.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,214 @@
+"""Taking settled files in: from a candidate to images of a job.
+
+What becomes of a candidate is decided in this order: it is gone, it is no photo, it still looks cut off, it is shown as
+a reference, the inbox's texts have a mistake, LightWork made it itself, it was taken before; else it is taken.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+from engine.app import Engine
+from engine.errors import PhotoIncomplete, PhotoRejected, PlaceError
+from engine.folder import FolderPlace, remove_error_note, write_error_note
+from engine.job import Job, NewImage, Original
+from engine.publish import move
+from engine.reporter import job_folder_name
+from engine.settings import WatchSettings
+from engine.sniff import looks_complete
+from engine.store import Seen
+from engine.trouble import Trouble
+from watcher.job_file import JOB_FILE
+from watcher.litter import is_conflict_copy, is_photo_candidate
+from watcher.readiness import Candidate
+from watcher.tree import Hashed, from_key, hash_file, read_ends
+from watcher.wish import Wish, Wishes
+
+log = logging.getLogger(__name__)
+
+JOB_FILE_CODES = frozenset({"job_toml", "no_reference"})
+
+
+class Verdict(Enum):
+    """What became of a candidate."""
+
+    TAKEN = auto()
+    GONE = auto()
+    CHANGING = auto()
+    CUT_OFF = auto()
+    LEFT_ALONE = auto()
+    HELD_BACK = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A file that is to be taken in."""
+
+    key: str
+    path: Path
+    original: Original
+    wish: Wish
+    references: tuple[Original, ...]
+
+
+class Taking:
+    """Takes the files of one watch in."""
+
+    def __init__(self, engine: Engine, watch: WatchSettings, owner: str, marker: Path) -> None:
+        self._engine = engine
+        self._watch = watch
+        self._owner = owner
+        self._marker = marker
+        self._folders = watch.folders()
+        defaults = engine.settings.engine
+        self._wishes = Wishes(
+            self._folders["inbox"],
+            engine.catalog,
+            module=watch.module or defaults.module,
+            model=watch.model or defaults.model,
+        )
+        self._mistakes = Trouble(log)
+
+    async def judge(self, candidate: Candidate) -> Photo | Verdict:
+        """Look at a candidate, without changing anything; a Photo is to be handed to `take`."""
+        key, path = candidate.key, self._path(candidate.key)
+        ends = await asyncio.to_thread(read_ends, path)
+        if ends is None:
+            return Verdict.GONE
+        if not is_photo_candidate(path.name, ends.head):
+            return Verdict.LEFT_ALONE
+        if ends.size == 0 or not looks_complete(ends.head, ends.tail, ends.size):
+            return Verdict.CUT_OFF
+        return await self.examine(key)
+
+    async def examine(self, key: str) -> Photo | Verdict:
+        """Read what is wished for a photo, and the photo itself, whether it looks whole or not."""
+        path, relative = self._path(key), from_key(key)
+        try:
+            if await asyncio.to_thread(self._wishes.is_reference, relative):
+                return Verdict.HELD_BACK
+            wish = await asyncio.to_thread(self._wishes.of, relative)
+        except (PhotoRejected, PhotoIncomplete) as mistake:
+            return await asyncio.to_thread(self._mistake, key, mistake)
+        await asyncio.to_thread(self._mended, key)
+        hashed = await asyncio.to_thread(hash_file, path)
+        references = [await asyncio.to_thread(hash_file, reference) for reference in wish.references]
+        if hashed is None or None in references:
+            return Verdict.CHANGING
+        shown = zip(wish.references, references, strict=True)
+        return Photo(
+            key, path, _original(path, hashed), wish, tuple(_original(one, facts) for one, facts in shown if facts)
+        )
+
+    async def take(self, job: Job, photos: Sequence[Photo]) -> None:
+        """Queue photos, each with its row of `seen`, in one transaction. What was taken before is not taken again."""
+        before = await self._engine.store.seen.get(self._owner, [photo.key for photo in photos])
+        images: list[NewImage] = []
+        seen: list[Seen] = []
+        for photo in photos:
+            known = before.get(photo.key)
+            if known and known.sha256 == photo.original.sha256:
+                continue
+            if known:
+                await self._supersede(photo, known)
+            if await self._is_ours(photo):
+                advice = "To have it edited once more, put a text file with a prompt of its own beside it."
+                await asyncio.to_thread(self._turn_away, photo.key, "LightWork made this picture itself.", advice)
+                continue
+            images += self._images(photo, job)
+            seen.append(
+                Seen(
+                    self._owner,
+                    photo.key,
+                    photo.original.bytes,
+                    photo.original.mtime_ns,
+                    photo.original.sha256,
+                    job.id,
+                )
+            )
+        if images:
+            await self._engine.intake.add(job.id, images, seen=seen)
+
+    async def _supersede(self, photo: Photo, known: Seen) -> None:
+        """Another file came under the name of one that waits: that one's images are not wanted any more."""
+        waiting = await self._engine.store.images.unfinished_of(known.job_id, str(photo.path))
+        if waiting:
+            log.info("%s was replaced in the inbox; the newer one counts", photo.key)
+            await self._engine.intake.cancel(known.job_id, image_ids=waiting, deliver=False)
+
+    async def _is_ours(self, photo: Photo) -> bool:
+        return not photo.wish.sidecars and await self._engine.store.seen.is_our_result(photo.original.sha256)
+
+    def _turn_away(self, key: str, reason: str, advice: str) -> None:
+        failed = self._folders["failed"] / from_key(key)
+        write_error_note(move(self._path(key), failed, tag=sha256(key.encode()).hexdigest()[:16]), [(reason, advice)])
+        log.warning("✗ %s  %s", key, reason)
+
+    def _images(self, photo: Photo, job: Job) -> Iterator[NewImage]:
+        wish, relative = photo.wish, from_key(photo.key)
+        if is_conflict_copy(photo.path.name):
+            log.warning(
+                "%s is a copy that a syncing program made of a conflict; it is edited like any other", photo.key
+            )
+        outbox = self._folders["outbox"]
+        place = FolderPlace(
+            outbox=str(outbox / job_folder_name(job) if self._watch.layout == "job" else outbox),
+            done=str(self._folders["done"] / relative),
+            failed=str(self._folders["failed"] / relative),
+            sidecars=tuple(str(path) for path in wish.sidecars),
+            owner=self._owner,
+            key=photo.key,
+            marker=str(self._marker),
+        )
+        for sample in range(wish.variations):
+            yield NewImage(
+                name=_variation_name(photo.key, sample),
+                inputs=(photo.original, *photo.references),
+                module=wish.module,
+                model=wish.model,
+                prompt=wish.prompt,
+                parameters=wish.parameters,
+                sample=sample,
+                place=place.json(),
+            )
+
+    def _mistake(self, key: str, mistake: PhotoRejected | PhotoIncomplete) -> Verdict:
+        """A photo's own text sends it to `failed/`. A folder's `job.toml` makes its photos wait, told once, there too."""
+        if mistake.code not in JOB_FILE_CODES:
+            self._turn_away(key, mistake.reason, mistake.advice)
+            return Verdict.GONE
+        folder = str(PurePosixPath(key).parent)
+        if self._mistakes.began(folder, f"Photos in {folder} wait: {mistake}", kind=str(mistake)):
+            write_error_note(self._job_file_note(folder), [(mistake.reason, mistake.advice)])
+        return Verdict.HELD_BACK
+
+    def _mended(self, key: str) -> None:
+        folder = str(PurePosixPath(key).parent)
+        if self._mistakes.ended(folder, f"Photos in {folder} go on."):
+            remove_error_note(self._job_file_note(folder))
+
+    def _job_file_note(self, folder: str) -> Path:
+        return self._folders["failed"] / from_key(folder) / JOB_FILE
+
+    async def tell_unreadable(self, key: str, error: PlaceError) -> None:
+        """A file that may not be read stays where it is; that is told once, in `failed/` too."""
+        if self._mistakes.began(key, str(error)):
+            advice = "Change its permissions; it is then taken by itself."
+            note = self._folders["failed"] / from_key(key)
+            await asyncio.to_thread(write_error_note, note, [(str(error), advice)])
+
+    def _path(self, key: str) -> Path:
+        return self._folders["inbox"] / from_key(key)
+
+
+def _original(path: Path, facts: Hashed) -> Original:
+    return Original(str(path), facts.sha256, facts.size, facts.mtime_ns)
+
+
+def _variation_name(name: str, sample: int) -> str:
+    path = PurePosixPath(name)
+    return name if sample == 0 else str(path.with_name(f"{path.stem}-v{sample + 1}{path.suffix}"))
