@@ -11,7 +11,7 @@ from pathlib import Path
 
 from engine.catalog import Catalog, Model, Module
 from engine.errors import LightWorkError, NotFound
-from engine.provider import Misconfigured, ModelGone, Provider, RateLimited, Transient
+from engine.provider import Limit, Misconfigured, ModelGone, Provider, RateLimited, Transient
 from engine.secrets import NEEDED_BY
 from engine.settings import Settings
 
@@ -126,11 +126,11 @@ def _answer(subject: str, answer: ModelGone | Misconfigured | RateLimited | Tran
     match answer:
         case None:
             return Finding(True, subject, "can be used")
-        case RateLimited(why=why):
+        case RateLimited(limit=Limit.MINUTE | Limit.DAY, why=why):
             return Finding(True, subject, f"can be used, but is busy just now: {why}")
         case Misconfigured(why=why, advice=advice):
             return Finding(False, subject, why, advice)
         case ModelGone(why=why):
             return Finding(False, subject, why, f"Set another id below [{subject.replace(' ', 's.')}], or use another.")
-        case Transient(why=why):
+        case RateLimited(why=why) | Transient(why=why):
             return Finding(False, subject, why, "Check the network and try again.")

@@ -28,7 +28,7 @@ def to_srgb(image: Image.Image, icc: bytes) -> Image.Image:
             return _convert(image, _profile(icc), _srgb())
         except BROKEN_PROFILE:
             pass
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def from_srgb(image: Image.Image, icc: bytes) -> tuple[Image.Image, bytes]:
@@ -66,7 +66,7 @@ def is_srgb(icc: bytes) -> bool:
 def flatten(image: Image.Image) -> Image.Image:
     """RGB on white."""
     if not image.has_transparency_data:
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")
     layer = image.convert("RGBA")
     flat = Image.new("RGB", layer.size, "white")
     flat.paste(layer, mask=layer.getchannel("A"))

@@ -112,7 +112,8 @@ class Decoder:
         for worker in workers:
             worker.kill()
         await asyncio.to_thread(self._threads.shutdown)
-        await asyncio.to_thread(lambda: [worker.join() for worker in workers])
+        for worker in workers:
+            await asyncio.to_thread(worker.join)
 
     async def _call(self, task: Task) -> Any:
         if self._closed:
@@ -197,6 +198,8 @@ def _serve(line: Connection, memory: int) -> None:
             except Exception as error:
                 answer = False, error
             line.send(answer)
+            del function, args, kwargs, answer
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _confine(memory: int) -> None:

@@ -21,10 +21,10 @@ from typing import Any
 
 from engine import publish
 from engine.errors import PlaceError
-from engine.job import Delivery, Image, ImageStatus, Original
+from engine.job import Delivery, Image, ImageStatus, Original, Seen
 from engine.photo import output_name
 from engine.reporter import Reporter
-from engine.store import OUR_RESULTS, Seen, Store
+from engine.store import OUR_RESULTS, Store
 from engine.work import output_key
 
 

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from engine.catalog import Catalog
 from engine.claim import Claims
-from engine.job import Job, NewImage, NewJob
+from engine.job import Job, NewImage, NewJob, Seen
 from engine.prompt import final_prompt
-from engine.store import Seen, Store
+from engine.store import Store
 
 
 class Intake:

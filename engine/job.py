@@ -94,6 +94,18 @@ class NewJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """One file of an owner's inbox: `size` in bytes and `mtime_ns` as `stat` said when it was taken in."""
+
+    owner: str
+    key: str
+    size: int
+    mtime_ns: int
+    sha256: str
+    job_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A row of `jobs`. `collecting` means that images may still be added, so that it does not finish yet."""
 

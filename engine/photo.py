@@ -95,6 +95,16 @@ def output_name(name: str, format: str) -> str:
 
 
 def _prepare(data: bytes, name: str, limits: Limits, edge: int, preview_edge: int) -> Prepared:
+    # One name for all stages, so that each lets go of the memory of the one before.
+    image, orientation, facts = _loaded(data, name, limits, edge)
+    image = turned(_small(image, edge), orientation)
+    image = to_srgb(_without_holes(image), facts.icc)
+    sent = jpeg(image, SENT_QUALITY, full_colour=True)
+    return Prepared(sent, *image.size, preview_of(image, preview_edge), facts)
+
+
+def _loaded(data: bytes, name: str, limits: Limits, edge: int) -> tuple[Image.Image, int, Facts]:
+    """The pixels, how they are turned, and the facts; a JPEG not larger than needed."""
     try:
         image = open_picture(data, name)
     except Image.DecompressionBombError as error:
@@ -102,18 +112,16 @@ def _prepare(data: bytes, name: str, limits: Limits, edge: int, preview_edge: in
     _refuse_dng(image)
     full = image.size
     scale = _draft_scale(name, max(full), edge)
-    _judge_size(*full, held=scale if "progressive" not in image.info else 1, limits=limits)
+    _judge_size(*full, held=1 if "progressive" in image.info else scale, limits=limits)
     if scale > 1:
         image.draft(None, (full[0] // scale, full[1] // scale))
     image.load()
     if scale == 1:
         full = image.size  # TIFF is turned upright while it loads
     orientation = exif.orientation(image)
-    icc = image.info.get("icc_profile") or b""
-    facts = Facts(name, *(full[::-1] if orientation in SIDEWAYS else full), icc, exif.cleaned(image))
-    upright = turned(_small(image, edge), orientation)
-    sent = to_srgb(_without_holes(upright), icc)
-    return Prepared(jpeg(sent, SENT_QUALITY, full_colour=True), *sent.size, preview_of(sent, preview_edge), facts)
+    width, height = full[::-1] if orientation in SIDEWAYS else full
+    facts = Facts(name, width, height, image.info.get("icc_profile") or b"", exif.cleaned(image))
+    return image, orientation, facts
 
 
 def _read(source: Path | bytes, limits: Limits) -> bytes:

@@ -69,19 +69,20 @@ def turned(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def shrunk(image: Image.Image, edge: int) -> Image.Image:
-    """A copy that has at most `edge` pixels on its long edge. Not for palettes, whose colours cannot be mixed."""
-    small = image.copy()
+    """Scaled down to `edge` pixels on the long edge. Not for palettes, whose colours cannot be mixed."""
+    scale = edge / max(image.size)
+    if scale >= 1:
+        return image
+    width, height = (max(1, round(side * scale)) for side in image.size)
     # Half the work of the sharper filters, and no visible difference at the scales that occur here.
-    small.thumbnail((edge, edge), Image.Resampling.HAMMING, reducing_gap=2.0)
-    return small
+    return image.resize((width, height), Image.Resampling.HAMMING, reducing_gap=2.0)
 
 
 def jpeg(image: Image.Image, quality: int, *, full_colour: bool = False) -> bytes:
-    """Encode without metadata; `full_colour` keeps the colour of every pixel (4:4:4)."""
+    """Encode an RGB picture, without metadata; `full_colour` keeps the colour of every pixel (4:4:4)."""
+    image.info = {}
     encoded = io.BytesIO()
-    bare = image.copy()
-    bare.info = {}
-    bare.save(encoded, "JPEG", quality=quality, subsampling=0 if full_colour else 2)
+    image.save(encoded, "JPEG", quality=quality, subsampling=0 if full_colour else 2)
     return encoded.getvalue()
 
 

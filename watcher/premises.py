@@ -7,8 +7,8 @@ import asyncio
 import logging
 
 from engine.app import Engine
+from engine.job import Seen
 from engine.settings import WatchSettings
-from engine.store import Seen
 from engine.trouble import Trouble
 
 log = logging.getLogger(__name__)

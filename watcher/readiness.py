@@ -51,7 +51,7 @@ class Readiness:
     Each is handed out once and then forgotten; whatever is heard of it later makes it a candidate again. A file that
     vanishes is forgotten. Memory and time grow with the number of files that wait, not with that of events.
 
-    Whoever uses it looks at the files of `due()` and reports what is there by `observe()`, then takes `ready()`.
+    Whoever uses it looks at the files of `due()`, reports what is there by `observe()`, and takes `ready()` at once.
     """
 
     def __init__(self, settle: float) -> None:

@@ -15,12 +15,11 @@ from pathlib import Path, PurePosixPath
 from engine.app import Engine
 from engine.errors import PhotoIncomplete, PhotoRejected, PlaceError
 from engine.folder import FolderPlace, remove_error_note, write_error_note
-from engine.job import Job, NewImage, Original
+from engine.job import Job, NewImage, Original, Seen
 from engine.publish import move
 from engine.reporter import job_folder_name
 from engine.settings import WatchSettings
 from engine.sniff import looks_complete
-from engine.store import Seen
 from engine.trouble import Trouble
 from watcher.job_file import JOB_FILE
 from watcher.litter import is_conflict_copy, is_photo_candidate
@@ -166,7 +165,7 @@ class Taking:
         )
         for sample in range(wish.variations):
             yield NewImage(
-                name=_variation_name(photo.key, sample),
+                name=variation_name(photo.key, sample),
                 inputs=(photo.original, *photo.references),
                 module=wish.module,
                 model=wish.model,
@@ -209,6 +208,7 @@ def _original(path: Path, facts: Hashed) -> Original:
     return Original(str(path), facts.sha256, facts.size, facts.mtime_ns)
 
 
-def _variation_name(name: str, sample: int) -> str:
+def variation_name(name: str, sample: int) -> str:
+    """The name of a variation of a photo: the first bears the photo's own."""
     path = PurePosixPath(name)
     return name if sample == 0 else str(path.with_name(f"{path.stem}-v{sample + 1}{path.suffix}"))

@@ -1,4 +1,4 @@
-"""`lightwork jobs`, `job`, `cancel`: looking at the queue and ending jobs, beside a running LightWork or without one."""
+"""`lightwork jobs`, `job` and `cancel`: they work beside a running LightWork as well as without one."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,7 @@ PAGE = 500
 MARKS = {
     ImageStatus.COMPLETED: "[green]✓[/]",
     ImageStatus.FAILED: "[red]✗[/]",
-    ImageStatus.CANCELLED: "[dim]–[/]",
+    ImageStatus.CANCELLED: "[dim]-[/]",
     ImageStatus.PROCESSING: "[cyan]→[/]",
     ImageStatus.RETRY_LATER: "[yellow]↻[/]",
     ImageStatus.PENDING: "·",

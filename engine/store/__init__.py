@@ -2,15 +2,28 @@
 
 from pathlib import Path
 
+from engine.job import Seen
 from engine.store.blobs import Blobs
 from engine.store.database import Database
 from engine.store.deliveries import Deliveries
 from engine.store.gates import Gate, Gates
 from engine.store.images import Images
 from engine.store.jobs import Jobs
-from engine.store.seen import OUR_RESULTS, Seen, SeenFiles
+from engine.store.seen import OUR_RESULTS, SeenFiles
 
-__all__ = ["OUR_RESULTS", "Blobs", "Deliveries", "Gate", "Gates", "Images", "Jobs", "Seen", "SeenFiles", "Store"]
+__all__ = [
+    "OUR_RESULTS",
+    "Blobs",
+    "Deliveries",
+    "Gate",
+    "Gates",
+    "Images",
+    "Jobs",
+    "Seen",
+    "SeenFiles",
+    "Store",
+    "source_of",
+]
 
 
 class Store:

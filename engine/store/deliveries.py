@@ -8,11 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine.job import Delivery
+from engine.job import Delivery, Seen
 from engine.store.database import Database
 from engine.store.rows import delivery_of, source_of
 from engine.store.schema import deliveries, images
-from engine.store.seen import Seen, forget, remember
+from engine.store.seen import forget, remember
 
 COLUMNS = tuple(deliveries.c[name] for name in Delivery.__dataclass_fields__)
 IS_PENDING = sa.text("deliveries.status = 'PENDING'")

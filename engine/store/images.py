@@ -259,6 +259,15 @@ class Images:
 
         return await self._database.read(work)
 
+    async def sources_of(self, job_id: str) -> set[str]:
+        """The paths of the first inputs of a job's images."""
+
+        async def work(connection: AsyncConnection) -> set[str]:
+            rows = await connection.scalars(sa.select(images.c.inputs).where(images.c.job_id == job_id))
+            return {inputs[0]["path"] for inputs in rows if inputs}
+
+        return await self._database.read(work)
+
     async def sharing_source(self, image: Image) -> list[Image]:
         """The job's images made from the same first input, `image` itself included."""
         same = sa.select(*IMAGE_COLUMNS).where(

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.errors import NotFound
-from engine.job import ImageStatus, Job, JobStatus, NewImage, NewJob
+from engine.job import ImageStatus, Job, JobStatus, NewImage, NewJob, Seen
 from engine.store.database import Database
 from engine.store.rows import JOB_COLUMNS, inputs_json, job_of, new_id, source_of
 from engine.store.schema import deliveries, images, jobs
-from engine.store.seen import Seen, remember
+from engine.store.seen import remember
 
 OPEN = jobs.c.status.in_([sa.literal_column("'PENDING'"), sa.literal_column("'PROCESSING'")])
 COUNTERS = {

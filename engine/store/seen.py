@@ -4,29 +4,18 @@ A file stays here while it lies in its inbox, so that neither a restart nor a sh
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from engine.job import Seen
 from engine.store.database import Database
 from engine.store.schema import seen
 
 OUR_RESULTS = "lightwork:results"
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One file of an owner's inbox: `size` in bytes and `mtime_ns` as `stat` said when it was taken."""
-
-    owner: str
-    key: str
-    size: int
-    mtime_ns: int
-    sha256: str
-    job_id: str = ""
 
 
 async def remember(connection: AsyncConnection, files: Sequence[Seen], now: datetime) -> None:

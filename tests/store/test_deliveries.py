@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from engine.job import Ending
-from engine.store import OUR_RESULTS, Seen, Store
+from engine.job import Ending, Seen
+from engine.store import OUR_RESULTS, Store
 from store.conftest import LEASE, START, new_images, new_job
 
 

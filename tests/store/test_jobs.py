@@ -3,8 +3,8 @@
 import pytest
 
 from engine.errors import NotFound
-from engine.job import JobStatus
-from engine.store import Seen, Store
+from engine.job import JobStatus, Seen
+from engine.store import Store
 from store.conftest import START, new_images, new_job
 
 MODELS = ["local"]

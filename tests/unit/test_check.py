@@ -16,6 +16,7 @@ from engine.check import (
     module_findings,
     space_finding,
 )
+from engine.commands.check import check
 from engine.errors import StoreError
 from engine.provider import Limit, Misconfigured, ModelGone, Outcome, RateLimited, Request, Transient
 from engine.secrets import Secrets
@@ -107,6 +108,10 @@ async def test_a_model_of_a_watched_folder_counts_as_used() -> None:
             Transient("line", "The line was cut."),
             "✗ model nano_banana: The line was cut.\n    Check the network and try again.",
         ),
+        (
+            RateLimited(Limit.OVERLOAD, None, "The service could not be reached."),
+            "✗ model nano_banana: The service could not be reached.\n    Check the network and try again.",
+        ),
     ],
 )
 async def test_what_a_service_answers_is_told_with_what_to_do(answer: Answer, line: str) -> None:
@@ -158,3 +163,37 @@ async def test_a_database_that_does_not_open_is_told() -> None:
     assert str(await database_finding(broken)) == (
         "✗ database: The database x cannot be opened: file is not a database."
     )
+
+
+# The command
+
+
+def command(folder: Path, toml: str) -> tuple[int, str]:
+    (folder / "config.toml").write_text(toml)
+    said: list[str] = []
+    code = check(None, {}, folder, said.append)
+    return code, "\n".join(said)
+
+
+def test_all_well_is_exit_code_0_and_makes_nothing(tmp_path: Path) -> None:
+    code, said = command(tmp_path, '[engine]\nmodel = "local"\n[[watch]]\npath = "photos"\n')
+    assert code == 0, said
+    assert "✓ database: will be made by the first run" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
+
+
+def test_a_database_from_before_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    code, said = command(tmp_path, '[engine]\nmodel = "local"\n')
+    assert (code, "✓ database: opens, and is up to date" in said) == (0, True)
+
+
+def test_something_wrong_is_exit_code_1(tmp_path: Path) -> None:
+    code, said = command(tmp_path, '[engine]\nmodel = "nano_banana"\n')
+    assert (code, "✗ model nano_banana" in said) == (1, True)
+
+
+def test_settings_that_cannot_be_read_are_exit_code_2_with_a_line_each(tmp_path: Path) -> None:
+    code, said = command(tmp_path, '[engine]\nlese = 1\nmodul = "x"\n')
+    assert code == 2
+    assert [line.split(",")[0] for line in said.splitlines()] == [f"✗ settings: {tmp_path}/config.toml"] * 2

@@ -231,6 +231,7 @@ class AnyInbox(RuleBasedStateMachine):
         for name, stat in self.disk.items():
             if self.handed_out.get(name) != stat:
                 self.readiness.observe(name, stat, self.now)
+        self.take()
 
     @rule(seconds=st.sampled_from([0.0, 0.5, 1.0, 1.9, 2.0, 5.0]))
     def wait(self, seconds: float) -> None:
@@ -240,6 +241,9 @@ class AnyInbox(RuleBasedStateMachine):
     def look(self) -> None:
         for key in self.readiness.due(self.now):
             self.readiness.observe(key, self.disk.get(key), self.now)
+        self.take()
+
+    def take(self) -> None:
         for candidate in self.readiness.ready():
             assert candidate.key in self.disk
             assert self.now - self.changed[candidate.key] >= SETTLE, "handed out before it had settled"
