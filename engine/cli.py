@@ -56,6 +56,20 @@ def cli(ctx: click.Context, config: Path | None) -> None:
 
 
 @cli.command()
+@click.option("--path", help="Folder in which the watched folders are made.")
+@click.option("--model", help="Image model; see `lightwork models`.")
+@click.option("--module", help="Kind of edit; see `lightwork modules`.")
+@click.option("--key-file", help="File that holds the key of the image service.")
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing; what no option says takes its default.")
+@click.option("--force", is_flag=True, help="Write over an existing config.toml.")
+def init(**options: Any) -> None:
+    """Write a commented config.toml into this folder by asking a few questions."""
+    from engine.commands.init import run as run_init
+
+    run_init(**options)
+
+
+@cli.command()
 @config_option
 @click.pass_context
 def run(ctx: click.Context, config: Path | None) -> None:
@@ -152,11 +166,11 @@ def _fail(message: str, code: int) -> NoReturn:
 
 def main() -> None:
     """The console script `lightwork`."""
-    from engine.errors import LightWorkError, SettingsError
+    from engine.errors import LightWorkError, NotFound, SettingsError
 
     try:
         cli(prog_name="lightwork")
-    except SettingsError as error:
+    except (SettingsError, NotFound) as error:
         _fail(str(error), USAGE)
     except LightWorkError as error:
         _fail(str(error), 1)

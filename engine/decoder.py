@@ -190,6 +190,8 @@ class _Worker:
 def _serve(line: Connection, memory: int) -> None:
     """The life of a worker: it ends when the line does."""
     _confine(memory)
+    # Without it an idle worker keeps what its largest picture took; only glibc has and needs it.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
             function, args, kwargs = line.recv()
@@ -199,7 +201,8 @@ def _serve(line: Connection, memory: int) -> None:
                 answer = False, error
             line.send(answer)
             del function, args, kwargs, answer
-            ctypes.CDLL(None).malloc_trim(0)
+            if trim:
+                trim(0)
 
 
 def _confine(memory: int) -> None:

@@ -22,8 +22,8 @@ from engine.colour import flatten
 from engine.errors import PhotoError, PhotoIncomplete, PhotoRejected
 from engine.sniff import HEAD, looks_complete
 
-# Decoding in as many threads as a large machine has cores would not fit into a worker's memory.
-DECODE_THREADS = 2
+# Several pictures are decoded at a time anyway, and threads of a decoder's own never give their memory back.
+DECODE_THREADS = 1
 PREVIEW_QUALITY = 85
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

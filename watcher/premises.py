@@ -40,8 +40,8 @@ class Premises:
         if not there:
             self._trouble.began(
                 "away",
-                f"{self._watch.path} is away: its marker file {MARKER} is missing; waiting. Mount the drive or share that "
-                f"belongs there. If you emptied the folder yourself, put an empty file named {MARKER} into it.",
+                f"{self._watch.path} is away: its marker file {MARKER} is missing; waiting. Mount the drive or share "
+                f"that belongs there. If you emptied the folder yourself, put an empty file named {MARKER} into it.",
                 kind="marker",
             )
             return False

@@ -176,7 +176,7 @@ class Taking:
             )
 
     def _mistake(self, key: str, mistake: PhotoRejected | PhotoIncomplete) -> Verdict:
-        """A photo's own text sends it to `failed/`. A folder's `job.toml` makes its photos wait, told once, there too."""
+        """A photo's own text sends it to `failed/`. A folder's `job.toml` makes its photos wait, told once."""
         if mistake.code not in JOB_FILE_CODES:
             self._turn_away(key, mistake.reason, mistake.advice)
             return Verdict.GONE

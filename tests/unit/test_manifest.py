@@ -248,7 +248,7 @@ def test_an_earlier_report_stays_whole_when_the_next_cannot_be_finished(tmp_path
 def test_a_killed_process_leaves_no_half_report_and_the_next_one_cleans_up(tmp_path: Path) -> None:
     folder = tmp_path / "out" / "report"
     command = [sys.executable, "-c", DIES_HALFWAY, str(Path(__file__).parent), str(folder)]
-    killed = subprocess.run(command, check=False, timeout=30)  # noqa: S603 - our own interpreter and code
+    killed = subprocess.run(command, check=False, timeout=30)
     assert killed.returncode == -signal.SIGKILL
     assert not folder.exists()
     assert [path.name for path in folder.parent.iterdir()] == [".report.partial"]
