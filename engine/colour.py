@@ -32,15 +32,17 @@ def to_srgb(image: Image.Image, icc: bytes) -> Image.Image:
 
 
 def from_srgb(image: Image.Image, icc: bytes) -> tuple[Image.Image, bytes]:
-    """Pixels in the colours of `icc`, and the profile to embed: none where it is not one for RGB."""
+    """Pixels in the colours of `icc`, and the profile to embed: none where it does not serve."""
     if not icc or not is_rgb(icc):
         return image, b""
     if is_srgb(icc):
         return image, icc
-    alpha = image.getchannel("A") if image.mode == "RGBA" else None
-    converted = _convert(image.convert("RGB"), _srgb(), _profile(icc))
-    if alpha:
-        converted.putalpha(alpha)
+    try:
+        converted = _convert(image.convert("RGB"), _srgb(), _profile(icc))
+    except BROKEN_PROFILE:  # there are profiles that lead out of a colour space but not into it
+        return image, b""
+    if image.mode == "RGBA":
+        converted.putalpha(image.getchannel("A"))
     return converted, icc
 
 

@@ -16,8 +16,9 @@ import ctypes
 import multiprocessing
 import os
 import resource
+import select
 import signal
-import sys
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
@@ -38,7 +39,6 @@ Task = tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["engine.finish"])
 TRIES = 2
-PR_SET_PDEATHSIG = 1
 
 
 class Decoder:
@@ -189,7 +189,10 @@ class _Worker:
 
 def _serve(line: Connection, memory: int) -> None:
     """The life of a worker: it ends when the line does."""
-    _confine(memory)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent says when work ends
+    threading.Thread(target=_exit_when_cut, args=(line,), daemon=True).start()
+    with contextlib.suppress(ValueError, OSError):  # macOS does not keep this limit
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     # Without it an idle worker keeps what its largest picture took; only glibc has and needs it.
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     with contextlib.suppress(EOFError, ConnectionError):
@@ -205,9 +208,9 @@ def _serve(line: Connection, memory: int) -> None:
                 trim(0)
 
 
-def _confine(memory: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent says when work ends
-    with contextlib.suppress(ValueError, OSError):  # macOS does not keep this limit
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def _exit_when_cut(line: Connection) -> None:
+    """End this process, whatever it is doing, when nobody waits for its answer any more."""
+    cut = select.poll()
+    cut.register(line, 0)  # no event is asked for: a cut is always reported
+    cut.poll()
+    os._exit(1)

@@ -57,9 +57,12 @@ def cleaned(image: Image.Image) -> bytes:
 
 def without_gps(exif: bytes) -> bytes:
     """Cleaned EXIF that does not say where the photo was taken."""
-    loaded = Image.Exif()
-    loaded.load(exif)
-    return _assembled(loaded, gps=False)
+    try:
+        loaded = Image.Exif()
+        loaded.load(exif)
+        return _assembled(loaded, gps=False)
+    except Exception:  # as above; it must not cost the picture that it belongs to
+        return b""
 
 
 def _assembled(exif: Image.Exif, *, gps: bool) -> bytes:

@@ -3,15 +3,15 @@
 Pure, and run in a worker process: a service's answer is no more to be trusted than a stranger's photo.
 """
 
-import functools
 import io
 from dataclasses import dataclass, field
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from engine import exif
 from engine.colour import flatten, from_srgb, is_srgb, to_eight_bits, to_srgb
 from engine.errors import PhotoError, PhotoRejected
+from engine.lettering import font_for
 from engine.photo import Facts, output_format
 from engine.picture import decoding, open_picture, preview_of, turned
 from engine.sniff import HEAD, picture_format
@@ -22,15 +22,6 @@ QUALITY = {"JPEG": {"quality": 95, "subsampling": 0}, "PNG": {"compress_level": 
 # Relative to the short side: legible on a phone, and no more than that.
 WATERMARK_HEIGHT = 0.03
 WATERMARK_MARGIN = 0.02
-# Tried in turn where Pillow's own font lacks a letter; it knows little beyond English.
-SYSTEM_FONTS = (
-    "DejaVuSans.ttf",
-    "NotoSans-Regular.ttf",
-    "LiberationSans-Regular.ttf",
-    "Arial Unicode.ttf",
-    "arial.ttf",
-)
-NO_SUCH_LETTER = "\uffff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,40 +127,15 @@ def _marked(image: Image.Image, text: str) -> Image.Image:
     if not text:
         return image
     short = min(image.size)
-    margin = round(short * WATERMARK_MARGIN)
-    font = _font(text, max(10, round(short * WATERMARK_HEIGHT)))
-    too_wide = font.getlength(text) / max(1, image.width - 2 * margin)
-    if too_wide > 1:
-        font = _font(text, max(1, int(font.size / too_wide)))
-    marked = image.copy()
-    corner = (image.width - margin, image.height - margin)
-    for colour, rim, strength in (("black", max(1, round(font.size / 14)), 0.4), ("white", 0, 0.85)):
+    margin, height = round(short * WATERMARK_MARGIN), max(10, round(short * WATERMARK_HEIGHT))
+    too_wide = font_for(text, height).getbbox(text)[2] / max(1, image.width - 2 * margin)
+    font = font_for(text, max(1, int(height / max(1, too_wide))))
+    marked, corner = image.copy(), (image.width - margin, image.height - margin)
+    for colour, rim, strength in (("black", max(1, height // 14), 0.4), ("white", 0, 0.85)):
         mask = Image.new("L", image.size)
         ImageDraw.Draw(mask).text(corner, text, round(255 * strength), font, anchor="rd", stroke_width=rim)
         marked.paste(colour, mask=mask)
     return marked
-
-
-def _font(text: str, size: int) -> ImageFont.FreeTypeFont:
-    return next((font for font in _fonts(size) if _has_all_letters(font, text)), _fonts(size)[0])
-
-
-@functools.lru_cache(maxsize=8)
-def _fonts(size: int) -> list[ImageFont.FreeTypeFont]:
-    own = ImageFont.load_default(size)
-    assert isinstance(own, ImageFont.FreeTypeFont)  # noqa: S101 - Pillow's wheels have FreeType
-    fonts = [own]
-    for name in SYSTEM_FONTS:
-        try:
-            fonts.append(ImageFont.truetype(name, size))
-        except OSError:
-            continue
-    return fonts
-
-
-def _has_all_letters(font: ImageFont.FreeTypeFont, text: str) -> bool:
-    missing = bytes(font.getmask(NO_SUCH_LETTER))
-    return all(letter.isspace() or bytes(font.getmask(letter)) != missing for letter in text)
 
 
 def _bad_answer(reason: str) -> PhotoRejected:

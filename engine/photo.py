@@ -129,12 +129,16 @@ def _read(source: Path | bytes, limits: Limits) -> bytes:
         _judge_bytes(len(source), limits)
         return source
     # Without O_NONBLOCK the opening of a named pipe would wait for somebody to write into it.
-    with os.fdopen(os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        found = os.fstat(file.fileno())
+    descriptor = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise PhotoRejected("not_a_file", "This is a folder or a device, not a file.", "Drop in the photo itself.")
         _judge_bytes(found.st_size, limits)
-        data = file.read(found.st_size + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(found.st_size + 1)
+    finally:
+        os.close(descriptor)
     if len(data) != found.st_size:
         raise incomplete()
     return data

@@ -197,8 +197,9 @@ class Work:
         try:
             finished = await self._decoder.finish(
                 answer.data,
-                photos[0].facts if photos and style.crop else None,
+                photos[0].facts if photos else None,
                 aspect=image.parameters.aspect,
+                crop=style.crop,
                 keep_gps=style.keep_gps,
                 watermark=style.watermark,
                 preview_edge=PREVIEW_EDGE,

@@ -59,10 +59,10 @@ def _values(text: str, shown: str) -> Mapping[str, Any]:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         line = re.search(r"at line (\d+)", str(error))
-        where = f"{shown}, line {line[1]}" if line else f"{shown}, at its end"
+        number = line[1] if line else text.rstrip().count("\n") + 1
         raise PhotoRejected(
             "job_toml",
-            f"{where}: this cannot be understood.",
+            f"{shown}, line {number}: this cannot be understood.",
             'Each line holds one key and its value, and texts stand in quotes, as in module = "food".',
         ) from None
 
@@ -87,7 +87,7 @@ def _readers(catalog: Catalog, default_model: str, read: Mapping[str, Any]) -> M
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("must be a text; put it in quotes")  # noqa: TRY004 - becomes a sentence with its line
-    return clean(value)
+    return clean(value).strip()
 
 
 def _size(size: str, model: Model) -> str:
@@ -111,14 +111,14 @@ def _variations(value: Any) -> int:
 
 
 def _references(value: Any, model: Model) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(name, str) and clean(name) for name in value):
+    if not isinstance(value, list) or not all(isinstance(name, str) and clean(name).strip() for name in value):
         raise ValueError('must be a list of file names, such as ["logo.png"]')
     most = min(MAX_REFERENCES, model.max_inputs - 1)
     if len(value) > most:
         raise ValueError(
             f"names {len(value)} files; {model.name} takes at most {max(most, 0)} besides the photo itself"
         )
-    return tuple(dict.fromkeys(_below(clean(name)) for name in value))
+    return tuple(dict.fromkeys(_below(clean(name).strip()) for name in value))
 
 
 def _below(name: str) -> str:

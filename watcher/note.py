@@ -11,7 +11,7 @@ MAX_BYTES = 64 * 1024
 
 
 def read_note(path: Path, shown: str) -> str:
-    """The text of a file, trimmed, without control characters; "" if there is no such regular file.
+    """The text of a file, line by line, without control characters; "" if there is no such regular file.
 
     UTF-8, UTF-16 with a byte order mark, else Windows-1252. `shown` is how messages call the file. Raises PhotoRejected
     if it is too long to be meant as a text, PlaceError if it cannot be read.
@@ -28,9 +28,9 @@ def read_note(path: Path, shown: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Trimmed, with plain line ends, and without control characters other than those and tabs."""
+    """With plain line ends, and without control characters other than those and tabs."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(char for char in lines if char in "\n\t" or unicodedata.category(char) != "Cc").strip()
+    return "".join(char for char in lines if char in "\n\t" or unicodedata.category(char) != "Cc")
 
 
 def _decoded(data: bytes) -> str:

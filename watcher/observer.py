@@ -1,8 +1,8 @@
 """What the system tells about a folder: in which paths below it something happened. Built on watchdog's threads.
 
-Two faults of watchdog are made up for. When the system's queue overflows it only logs that events were lost; here that
-asks for a scan. And while it rebuilds its watches then, it warns with texts that spell out all of them, again and
-again: those are not let through.
+Two faults of watchdog are made up for. When the system's queue overflows it only logs that events were lost, and goes
+on losing them while it sets up its watches anew; here that asks for a scan and a restart. And it warns of watches that
+it has set already with texts that spell out all of them, again and again: those are not let through.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ _watchdog_log = logging.getLogger("watchdog.observers.inotify_c")
 
 
 class News(NamedTuple):
-    """Paths in which something happened, as the system spells them, and whether there may be more to be found."""
+    """Paths below the root in which something happened, and whether there may be more to be found."""
 
     paths: frozenset[str]
     rescan: bool
@@ -51,7 +51,8 @@ class FolderObserver:
 
     1. Any event makes its path a candidate, nothing more: what is there must be looked at.
     2. Many events are one waking-up; paths that are told many times come once.
-    3. Where events may have been lost, `rescan` is set; so it is after each start.
+    3. Where events may have been lost, `rescan` is set, and it is after each start. What comes while watchdog mends
+       itself is found by the scan after the restart that `alive` then asks for.
     4. Nothing here ever waits for whoever takes the news, nor does the event loop wait for watchdog.
     """
 
@@ -64,7 +65,7 @@ class FolderObserver:
     async def start(self) -> None:
         """Begin to listen. Raises PlaceError if the system does not let us; then it must be polled."""
         _quieten_watchdog()
-        self._mailbox = _Mailbox(asyncio.get_running_loop())
+        self._mailbox = _Mailbox(asyncio.get_running_loop(), str(self._root))
         _watchdog_log.addFilter(self._mailbox.heed)
         try:
             await asyncio.to_thread(self._start, self._mailbox)
@@ -87,9 +88,12 @@ class FolderObserver:
         await self.start()
 
     def alive(self) -> bool:
-        """Whether events of this very folder still arrive; not, if it was deleted, renamed or replaced since."""
-        observer = self._observer
-        if observer is None or not observer.is_alive():
+        """Whether all events of this very folder arrive; if not, a `restart` is needed.
+
+        They do not when some were lost, or when the folder was deleted, renamed or replaced.
+        """
+        observer, mailbox = self._observer, self._mailbox
+        if observer is None or mailbox is None or mailbox.has_lost or not observer.is_alive():
             return False
         return all(emitter.is_alive() for emitter in observer.emitters) and _identity(self._root) == self._identity
 
@@ -109,7 +113,9 @@ class FolderObserver:
         self._identity = _identity(self._root)
         observer = Observer()
         try:
-            observer.schedule(mailbox, str(self._root), recursive=True, event_filter=TOLD)
+            # watchdog would watch a link itself, in which nothing ever happens.
+            mailbox.watched = os.path.realpath(self._root)
+            observer.schedule(mailbox, mailbox.watched, recursive=True, event_filter=TOLD)
             observer.start()
         except OSError:
             _stop(observer)
@@ -120,8 +126,11 @@ class FolderObserver:
 class _Mailbox(FileSystemEventHandler):
     """Filled by watchdog's thread, emptied by the event loop. An exception here would end watchdog's thread."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, root: str) -> None:
         self.woken = asyncio.Event()
+        self.has_lost = False
+        self.watched = root
+        self._root = root
         self._loop = loop
         self._lock = threading.Lock()
         self._paths: set[str] = set()
@@ -129,11 +138,15 @@ class _Mailbox(FileSystemEventHandler):
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         paths = () if event.is_directory else (event.src_path, event.dest_path)
-        self.put([os.fsdecode(path) for path in paths if path], rescan=event.is_directory)
+        self.put([self._from_root(os.fsdecode(path)) for path in paths if path], rescan=event.is_directory)
+
+    def _from_root(self, path: str) -> str:
+        return self._root + path[len(self.watched) :]
 
     def heed(self, record: logging.LogRecord) -> bool:
         """A logging filter that lets everything through."""
         if "overflow" in str(record.msg):
+            self.has_lost = True
             self.put((), rescan=True)
         return True
 

@@ -28,7 +28,7 @@ _UNPRINTABLE = re.compile(r"[\\\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066
 _ESCAPED = re.compile(rb"\\(?:\\|x([0-9a-f]{2}))")
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 # What open() says to a link, a socket, a device without a driver: O_NOFOLLOW and O_NONBLOCK keep it from waiting.
-_NO_FILE = _GONE | {errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.EISDIR}
+_NO_FILE = _GONE | {errno.ELOOP, errno.ENXIO, errno.ENODEV}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,18 +192,22 @@ def open_regular(path: Path) -> Iterator[BufferedReader | None]:
             yield None
             return
         with os.fdopen(descriptor, "rb") as file:
-            yield file if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+            yield file
     except OSError as error:
         raise PlaceError(_unreadable(path, error)) from error
 
 
 def _open(path: Path) -> int | None:
     try:
-        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if error.errno in _NO_FILE:
             return None
         raise
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def _unreadable(path: str | Path, error: OSError) -> str:

