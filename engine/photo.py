@@ -15,7 +15,7 @@ from engine import exif
 from engine.colour import flatten, to_eight_bits, to_srgb
 from engine.errors import PhotoRejected
 from engine.picture import decoding, incomplete, jpeg, open_picture, preview_of, shrunk, turned
-from engine.sniff import HEAD, foreign_kind, has_zero_tail, is_raw, picture_format
+from engine.sniff import HEAD, foreign_kind, has_zero_tail, is_raw, looks_complete, picture_format
 
 # A decode at 1/2, 1/4 or 1/8 may fall this much short of the wanted edge: 12 MP cameras give 2000 to 2016 pixels.
 NEAR_ENOUGH = 0.95
@@ -164,7 +164,8 @@ def _judge_kind(data: bytes, suffix: str) -> str:
         kind = foreign_kind(head)
         reason = f"This is {kind}, not a photo." if kind else "This is not a picture that LightWork can read."
         raise PhotoRejected("not_a_picture", reason, "Save it as JPEG, PNG, WebP, AVIF, HEIC or TIFF.")
-    if has_zero_tail(head, tail):
+    # Decoders fill in what these lack, and say nothing.
+    if has_zero_tail(head, tail) or (name == "HEIF" and not looks_complete(head, tail, len(data))):
         raise incomplete()
     return name
 

@@ -58,9 +58,9 @@ def decoding(data: bytes) -> Iterator[None]:
     except (MemoryError, Image.DecompressionBombError) as error:
         raise too_heavy() from error
     except Exception as error:
-        if looks_complete(data[:HEAD], data[-HEAD:], len(data)):
-            raise _damaged() from error
-        raise incomplete() from error
+        if "truncated" in str(error).lower() or not looks_complete(data[:HEAD], data[-HEAD:], len(data)):
+            raise incomplete() from error
+        raise _damaged() from error
 
 
 def turned(image: Image.Image, orientation: int) -> Image.Image:

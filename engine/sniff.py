@@ -1,6 +1,7 @@
 """What a file is, judged by its bytes and never by its name alone."""
 
 import re
+from typing import Literal
 
 MAGIC = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -37,7 +38,9 @@ HEAD = 64 * 1024
 ZERO_TAIL = 1024
 # In the data of a scan, 0xFF is followed by nothing but these: anything else is a marker.
 JPEG_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
-START_OF_SCAN = b"\xda"
+# Tables, restart interval and start of a scan: where one of these is the last marker, the picture goes on.
+MORE_TO_COME = {b"\xc4", b"\xdd", b"\xda"}
+CLASSIC_TIFF = 42
 
 
 def picture_format(head: bytes) -> str | None:
@@ -85,15 +88,21 @@ def looks_complete(head: bytes, tail: bytes, size: int) -> bool:
     if picture == "WEBP":
         return size >= int.from_bytes(head[4:8], "little") + 8 and not has_zero_tail(head, tail)
     if picture in {"HEIF", "AVIF"}:
-        return size >= _boxes_end(head)
+        return size >= _last_box(head)[1] and not has_zero_tail(head, tail)
+    if picture == "TIFF":
+        return _has_tiff_directory(head, tail, size)
     return True
 
 
 def has_zero_tail(head: bytes, tail: bytes) -> bool:
     """Whether a compressed picture ends in nothing but zeros: space set aside for content that has not arrived."""
-    if picture_format(head) not in {"JPEG", "PNG", "GIF", "WEBP"} or tail[-ZERO_TAIL:].strip(b"\0"):
+    if len(tail) < ZERO_TAIL or tail[-ZERO_TAIL:].strip(b"\0"):
         return False
-    return len(tail) >= ZERO_TAIL and not tail.rstrip(b"\0").endswith((b"\xff\xd9", b"IEND\xaeB`\x82", b"\x3b"))
+    picture = picture_format(head)
+    if picture in {"HEIF", "AVIF"}:
+        return _last_box(head)[0] == b"mdat"
+    ended = tail.rstrip(b"\0").endswith((b"\xff\xd9", b"IEND\xaeB`\x82", b"\x3b"))
+    return picture in {"JPEG", "PNG", "GIF", "WEBP"} and not ended
 
 
 def _jpeg_ends(tail: bytes, *, whole: bool) -> bool:
@@ -103,7 +112,7 @@ def _jpeg_ends(tail: bytes, *, whole: bool) -> bool:
     if whole:
         return content.rfind(b"\xff\xd9") > content.rfind(b"\xff\xda") > 0
     markers = JPEG_MARKER.findall(content)
-    return len(tail) - len(content) < ZERO_TAIL and bool(markers) and markers[-1] != START_OF_SCAN
+    return len(tail) - len(content) < ZERO_TAIL and bool(markers) and markers[-1] not in MORE_TO_COME
 
 
 def _brands(head: bytes) -> set[bytes]:
@@ -114,17 +123,27 @@ def _brands(head: bytes) -> set[bytes]:
     return {head[8:12]} | {head[at : at + 4] for at in range(16, end, 4)}
 
 
-def _boxes_end(head: bytes) -> int:
-    """Where the outermost boxes of an ISO media file end, as far as `head` tells."""
-    at = 0
-    while at + 8 <= len(head):
-        length = int.from_bytes(head[at : at + 4], "big")
+def _last_box(head: bytes) -> tuple[bytes, int]:
+    """Kind and end of the last outermost box of an ISO media file, as far as `head` tells."""
+    kind, at = b"", 0
+    while at + 16 <= len(head):
+        kind, length = head[at + 4 : at + 8], int.from_bytes(head[at : at + 4], "big")
         if length == 1:
             length = int.from_bytes(head[at + 8 : at + 16], "big")
         if length < 8:  # 0: up to the end of the file
             break
         at += length
-    return at
+    return kind, at
+
+
+def _has_tiff_directory(head: bytes, tail: bytes, size: int) -> bool:
+    """Whether the list of what is where, which many programs write last, has arrived."""
+    order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
+    if int.from_bytes(head[2:4], order) != CLASSIC_TIFF:
+        return True
+    at = int.from_bytes(head[4:8], order)
+    in_tail = at - (size - len(tail))
+    return at < size and (in_tail < 0 or any(tail[in_tail : in_tail + 2]))
 
 
 def _is_text(start: bytes) -> bool:

@@ -3,12 +3,11 @@
 import asyncio
 import io
 import json
-import os
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from PIL import Image
 
@@ -133,8 +132,6 @@ class Road(HotFolder):
         """All images in the order in which they were taken in."""
         return [row for job in await self.jobs() for row in await self.engine.store.images.of_job(job.id, limit=20_000)]
 
-    def looks(self) -> "Rounds":
-        return Rounds(self)
 
 
 def road_settings(tmp_path: Path, *, model: str = "local", url: str = "", watch: Any = None, **engine: Any) -> Settings:

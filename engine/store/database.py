@@ -2,13 +2,15 @@
 
 Guarantees:
 1. A write runs to its end once it has begun, even if whoever asked for it is cancelled.
-2. While another process holds the database or the disk is full, a write waits and is tried again; nothing is lost.
+2. While another process holds the database or the disk is full, work waits and is tried again; nothing is lost.
 3. What `write` has returned is on disk (WAL with `synchronous=FULL`).
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +24,7 @@ from engine.trouble import Trouble
 
 T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
+Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
 log = logging.getLogger(__name__)
 
@@ -80,29 +83,28 @@ class Database:
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in one transaction that changes rows, and commit it."""
-        task = asyncio.create_task(self._write(work))
+        task = asyncio.create_task(self._patiently(self._writer.begin, work, "written"))
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
         return await asyncio.shield(task)
 
-    async def _write(self, work: Work[T]) -> T:
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` in one transaction that only reads."""
+        return await self._patiently(self._reader.connect, work, "read")
+
+    async def _patiently(self, transaction: Transaction, work: Work[T], what: str) -> T:
         while True:
             try:
-                async with self._writer.begin() as connection:
+                async with transaction() as connection:
                     result = await work(connection)
             except OperationalError as error:
                 if not _is_passing(error):
                     raise
-                self._trouble.began("write", f"The database {self._path} cannot be written ({error.orig}); waiting.")
+                self._trouble.began(what, f"The database {self._path} cannot be {what} ({error.orig}); waiting.")
                 await asyncio.sleep(RETRY_AFTER)
             else:
-                self._trouble.ended("write", f"The database {self._path} can be written again.")
+                self._trouble.ended(what, f"The database {self._path} can be {what} again.")
                 return result
-
-    async def read(self, work: Work[T]) -> T:
-        """Run `work` in one transaction that only reads."""
-        async with self._reader.connect() as connection:
-            return await work(connection)
 
     async def aclose(self) -> None:
         """Finish what is being written, then close."""

@@ -25,6 +25,9 @@ class Gate:
     why: str
     advice: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.closed_until.astimezone():%Y-%m-%d %H:%M:%S}: {self.why} {self.advice}".rstrip()
+
 
 class Gates:
     """The table `gates`."""
@@ -57,10 +60,10 @@ class Gates:
 
         return await self._database.read(work)
 
-    async def reopen(self, kind: str) -> None:
-        """Open all gates of a kind, for instance after a new start with another key."""
-        await self._database.write(lambda connection: _delete(connection, kind))
+    async def reopen(self, *kinds: str) -> None:
+        """Open all gates of these kinds, for instance after a new start with another key."""
 
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(sa.delete(gates).where(gates.c.kind.in_(kinds)))
 
-async def _delete(connection: AsyncConnection, kind: str) -> None:
-    await connection.execute(sa.delete(gates).where(gates.c.kind == kind))
+        await self._database.write(work)

@@ -161,9 +161,14 @@ class Images:
             .values(status="PENDING", next_retry_at=None)
         )
 
-    async def reclaim(self, now: datetime, *, worker: str = "") -> int:
-        """PROCESSING -> PENDING where the lease has run out, or all that a worker known to be gone had claimed."""
-        orphaned = images.c.worker == worker if worker else images.c.lease_until < now
+    async def reclaim(self, now: datetime, *, worker: str = "", alive: str = "") -> int:
+        """PROCESSING -> PENDING: all that a `worker` known to be gone had claimed, or else every lease that ran out.
+
+        Whoever asks is `alive`: a computer that slept has overslept its leases, and its calls still go on.
+        """
+        orphaned = images.c.worker == worker
+        if not worker:
+            orphaned = sa.and_(images.c.lease_until < now, images.c.worker != alive)
 
         async def work(connection: AsyncConnection) -> int:
             back = await connection.execute(

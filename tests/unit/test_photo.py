@@ -335,7 +335,7 @@ def test_a_picture_cut_anywhere_is_refused(format: str) -> None:
         rejected(data[:cut])
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP"])
 def test_half_a_picture_may_still_be_on_its_way(format: str) -> None:
     data = encoded(noise(400, 300), format)
     assert isinstance(rejected(data[: len(data) // 2]), PhotoIncomplete)
@@ -355,6 +355,15 @@ def test_flipped_bits_give_a_photo_or_a_refusal(format: str) -> None:
             prepared(bytes(broken))
         except PhotoError:
             continue
+
+
+def test_a_real_heic_that_is_still_being_copied_is_incomplete(photos: Path) -> None:
+    data = (photos / "phone_heic/IMG_1034.heic").read_bytes()
+    for part in (0.02, 0.5, 0.999):
+        arrived = data[: int(len(data) * part)]
+        assert isinstance(rejected(arrived), PhotoIncomplete)
+        if part < 0.9:
+            assert isinstance(rejected(arrived.ljust(len(data), b"\0")), PhotoIncomplete)
 
 
 # Names

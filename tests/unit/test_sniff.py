@@ -82,6 +82,20 @@ def test_a_jpeg_with_a_zip_or_a_film_behind_it_looks_complete() -> None:
 
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "AVIF"])
+def test_zeros_where_the_rest_of_a_picture_will_be_do_not_look_complete(format: str) -> None:
+    data = encoded(noise(300, 200), format)
+    assert not complete(data[: len(data) // 2].ljust(len(data), b"\0"))
+
+
+def test_a_tiff_is_complete_when_its_directory_is_there() -> None:
+    data = encoded(noise(300, 200), "TIFF", compression="tiff_lzw")
+    assert int.from_bytes(data[4:8], "little") > len(data) // 2  # it stands at the end
+    assert not complete(data[: len(data) // 2])
+    assert not complete(data[: len(data) // 2].ljust(len(data), b"\0"))
+    assert complete(data)
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "AVIF"])
 def test_half_of_another_picture_does_not_look_complete(format: str) -> None:
     data = encoded(noise(200, 150), format)
     assert not complete(data[: len(data) // 2])
