@@ -14,7 +14,8 @@ from pathlib import Path
 from rich.console import Console
 
 from engine.settings import Settings, load_settings
-from watcher.process import Order, bill_of, process
+from watcher.bill import Order, bill_of
+from watcher.process import process
 
 EVERY = 0.005
 

@@ -14,6 +14,7 @@ from engine.catalog import Catalog, load_catalog
 from engine.claim import Claims
 from engine.decoder import Decoder
 from engine.delivery import Deliveries
+from engine.errors import SettingsError
 from engine.folder import FolderCourier
 from engine.intake import Intake
 from engine.photo import Limits
@@ -54,8 +55,11 @@ class Engine:
         try:
             async with asyncio.TaskGroup() as services:
                 renewing = services.create_task(self.claims.renew_forever())
-                services.create_task(self.folders.run(stop))
+                delivering = services.create_task(self.folders.run(stop))
                 await self._work_until(stop)
+                await delivering
+                while await self.folders.hand_over_due():
+                    pass
                 renewing.cancel()
         finally:
             self.upkeep.stop()
@@ -68,12 +72,13 @@ class Engine:
                 task = images.create_task(self.work.do(image))
                 working.add(task)
                 task.add_done_callback(working.discard)
+            self.work.stop_calling()
             if working:
-                log.info("stopping: %d pictures may still end within the grace time", len(working))
-                _, late = await asyncio.wait(working, timeout=self.settings.engine.grace.total_seconds())
+                grace = self.settings.engine.grace.total_seconds()
+                log.info("stopping: pictures in work (%d) get %g s to finish", len(working), grace)
+                _, late = await asyncio.wait(working, timeout=grace)
                 for task in late:
                     task.cancel()
-        await self.folders.hand_over_due()
 
 
 @asynccontextmanager
@@ -82,8 +87,8 @@ async def open_engine(
 ) -> AsyncIterator[Engine]:
     """Open the data folder and build everything. Raises `SettingsError` or `StoreError`."""
     catalog = load_catalog(settings.models, settings.modules)
+    _check_providers(catalog)
     data_dir = settings.engine.data_dir
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     store, decoder = Store(data_dir), Decoder()
     async with contextlib.AsyncExitStack() as closing:
         closing.push_async_callback(store.aclose)
@@ -105,7 +110,16 @@ async def _take_over(store: Store, presence: Presence, now: Callable[[], datetim
     for worker in presence.gone():
         if number := await store.images.reclaim(now(), worker=worker):
             log.info("%d images that were in work when LightWork last ended are queued again", number)
-    await store.gates.reopen("misconfigured")
+    await store.gates.reopen("misconfigured", "gone")
+
+
+def _check_providers(catalog: Catalog) -> None:
+    for model in catalog.models.values():
+        if model.provider not in builders():
+            known = " and ".join(builders())
+            raise SettingsError(
+                f'[models.{model.name}] provider = "{model.provider}" does not exist; there are {known}.'
+            )
 
 
 def _providers(settings: Settings, decoder: Decoder, now: Callable[[], datetime]) -> dict[str, Provider]:

@@ -68,30 +68,42 @@ class Claims:
         self.wake()
 
     async def stream(self, stop: asyncio.Event) -> AsyncIterator[Image]:
-        """Claimed images, one after the other, until `stop` is set."""
+        """Claimed images, one after the other, until `stop` is set; what is claimed by then goes back at the end."""
+        await self._say_what_waits()
         while not stop.is_set():
             self._woken.clear()
             if self._due is not None and self._due <= self._now():
                 await self.bring_back_due()
-            images = await self._claim()
+            now = self._now()
+            images = await self._claim(now)
             for image in images:
-                yield image
+                if not stop.is_set():
+                    yield image
             if not images:
-                await self._wait(stop)
+                await self._wait(stop, since=now)
+
+    async def _say_what_waits(self) -> None:
+        """Tell what a new start finds waiting, and why."""
+        ids = {(model.provider, model.id) for model in self._catalog.models.values()}
+        for gate in await self._store.gates.closed(self._now()):
+            if (gate.provider, gate.model_id) in ids:
+                log.warning("‖ %s waits until %s", gate.model_id, gate)
+        for model, number in (await self._store.images.unfinished_by_model()).items():
+            if model not in self._catalog.models:
+                log.warning("‖ unfinished pictures: %d. %s", number, unknown_model(model))
 
     async def bring_back_due(self) -> None:
         """Retry pass and stuck-job cleanup: what is due, or held by nobody any more, may be claimed again."""
         self._due = None
         due = await self._store.images.wake_due(self._now())
-        stuck = await self._store.images.reclaim(self._now())
+        stuck = await self._store.images.reclaim(self._now(), alive=self._worker)
         if stuck:
             log.warning("%d images had been left by a worker that died; they are queued again", stuck)
         if due or stuck:
             self.wake()
 
-    async def _claim(self) -> list[Image]:
-        models, room = await self._open_models()
-        now = self._now()
+    async def _claim(self, now: datetime) -> list[Image]:
+        models, room = await self._open_models(now)
         images = await self._store.images.claim(
             models, room, worker=self._worker, now=now, lease_until=now + self._lease, job_id=self._job_id
         )
@@ -99,9 +111,9 @@ class Claims:
             self.lane(self._catalog.model(image.model)).claimed += 1
         return images
 
-    async def _open_models(self) -> tuple[list[str], int]:
+    async def _open_models(self, now: datetime) -> tuple[list[str], int]:
         """The models that may be claimed for now, and how many images of each at the most."""
-        closed = {(gate.provider, gate.model_id) for gate in await self._store.gates.closed(self._now())}
+        closed = {(gate.provider, gate.model_id) for gate in await self._store.gates.closed(now)}
         free = self._capacity - sum(lane.claimed for lane in self._lanes.values())
         room = {
             name: min(free, self.lane(model).limit + self._capacity - self._concurrency - self.lane(model).claimed)
@@ -111,15 +123,16 @@ class Claims:
         models = [name for name, images in room.items() if images > 0]
         return models, min((room[name] for name in models), default=0)
 
-    async def _wait(self, stop: asyncio.Event) -> None:
-        await first_of((self._woken, stop), await self._seconds_until_due())
+    async def _wait(self, stop: asyncio.Event, *, since: datetime) -> None:
+        await first_of((self._woken, stop), await self._seconds_until_due(since))
 
-    async def _seconds_until_due(self) -> float:
-        now = self._now()
-        moments = [gate.closed_until for gate in await self._store.gates.closed(now)]
-        self._due = await self._store.images.next_due()
+    async def _seconds_until_due(self, since: datetime) -> float:
+        """`since` is when nothing was found to claim: a gate that was closed then may have opened meanwhile."""
+        moments = [gate.closed_until for gate in await self._store.gates.closed(since)]
+        self._due = await self._store.images.next_due(alive=self._worker)
         if self._due is not None:
             moments.append(self._due)
+        now = self._now()
         soonest = min(((moment - now).total_seconds() for moment in moments), default=LONGEST_WAIT)
         return min(max(soonest, 0.01), LONGEST_WAIT)
 
@@ -133,3 +146,11 @@ class Claims:
         """Return whatever is still claimed by this worker."""
         if number := await self._store.images.reclaim(self._now(), worker=self._worker):
             log.info("%d unfinished images went back to the queue", number)
+
+
+def unknown_model(name: str) -> str:
+    """Why images of a model that has left the catalog wait, and what to do."""
+    return (
+        f'The model "{name}" is not in the settings any more. '
+        f"Add [models.{name}] again, or cancel their jobs with `lightwork cancel`."
+    )

@@ -1,6 +1,7 @@
 """The command line. Nothing heavy is imported before a command runs, so that `--help` answers at once.
 
-Exit codes: 0 all good, 1 some pictures failed or a check did, 2 usage or settings, 130 interrupted.
+Exit codes: 0 all good, 1 some pictures failed or a check did, 2 nothing can be done until a person mends something
+(usage, settings, key, database), 130 interrupted.
 """
 
 import sys
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from engine.settings import Settings
 
 USAGE = 2
+INTERRUPTED = 130
 
 
 class FrontendCommands(click.Group):
@@ -63,7 +65,7 @@ def cli(ctx: click.Context, config: Path | None) -> None:
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing; what no option says takes its default.")
 @click.option("--force", is_flag=True, help="Write over an existing config.toml.")
 def init(**options: Any) -> None:
-    """Write a commented config.toml into this folder by asking a few questions."""
+    """Write a commented config.toml by asking a few questions."""
     from engine.commands.init import run as run_init
 
     run_init(**options)
@@ -73,7 +75,10 @@ def init(**options: Any) -> None:
 @config_option
 @click.pass_context
 def run(ctx: click.Context, config: Path | None) -> None:
-    """Watch the folders of the settings and edit what is dropped into them, until stopped."""
+    """Watch folders and edit what is dropped into them.
+
+    Which folders is told by the settings. It works until it is stopped; a new start goes on where it was.
+    """
     from engine.commands.run import run_until_stopped
 
     sys.exit(run_until_stopped(settings_of(ctx, config)))
@@ -84,7 +89,10 @@ def run(ctx: click.Context, config: Path | None) -> None:
     "--path", type=click.Path(path_type=Path), help="Where to make the demo; a new temporary folder by default."
 )
 def demo(path: Path | None) -> None:
-    """Draw six photos, drop them into a watched folder and edit them on this machine, without a key."""
+    """Edit six sample photos on this computer, without a key.
+
+    They are drawn, dropped into a watched folder, and edited with the model "local".
+    """
     from engine.commands.demo import run_demo
 
     sys.exit(run_demo(path))
@@ -114,7 +122,11 @@ def models(ctx: click.Context, config: Path | None) -> None:
 @config_option
 @click.pass_context
 def check(ctx: click.Context, config: Path | None) -> None:
-    """Tell line by line whether settings, folders, database, key and models are fine, and what to do."""
+    """Tell line by line what is fine, and what to do.
+
+    Looks at settings, folders, database, key and models. Exit code 0: all is well. 1: something is not. 2: the settings
+    cannot be read.
+    """
     from engine.commands.check import run as run_check
 
     sys.exit(run_check(config or ctx.obj["config"]))
@@ -136,7 +148,10 @@ def jobs(ctx: click.Context, config: Path | None, limit: int) -> None:
 @config_option
 @click.pass_context
 def job(ctx: click.Context, config: Path | None, job_id: str) -> None:
-    """Show one job with its pictures; the last characters of its id are enough."""
+    """Show one job with its pictures.
+
+    The last characters of its id are enough, as `lightwork jobs` shows them.
+    """
     from engine.commands.jobs import print_job
 
     print_job(settings_of(ctx, config), job_id)
@@ -147,7 +162,10 @@ def job(ctx: click.Context, config: Path | None, job_id: str) -> None:
 @config_option
 @click.pass_context
 def cancel(ctx: click.Context, config: Path | None, job_id: str) -> None:
-    """Cancel what is unfinished of a job."""
+    """Cancel what is unfinished of a job.
+
+    The last characters of its id are enough, as `lightwork jobs` shows them.
+    """
     from engine.commands.jobs import cancel_job
 
     cancel_job(settings_of(ctx, config), job_id)
@@ -159,20 +177,32 @@ def _catalog(settings: "Settings") -> Any:
     return load_catalog(settings.models, settings.modules)
 
 
+def main() -> None:
+    """The console script `lightwork`."""
+    from engine.errors import LightWorkError
+
+    try:
+        sys.exit(cli.main(prog_name="lightwork", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("stopped.", INTERRUPTED)
+    except LightWorkError as error:
+        _fail(str(error), USAGE)
+    except BaseExceptionGroup as group:
+        told = _leaves(group)
+        if not all(isinstance(error, LightWorkError) for error in told):
+            raise
+        _fail("\n".join(dict.fromkeys(map(str, told))), USAGE)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    """The errors in a group, however deep: tasks that run side by side fail as groups."""
+    parts = [_leaves(error) if isinstance(error, BaseExceptionGroup) else [error] for error in group.exceptions]
+    return [error for part in parts for error in part]
+
+
 def _fail(message: str, code: int) -> NoReturn:
     click.echo(f"lightwork: {message}", err=True)
     sys.exit(code)
-
-
-def main() -> None:
-    """The console script `lightwork`."""
-    from engine.errors import LightWorkError, NotFound, SettingsError
-
-    try:
-        cli(prog_name="lightwork")
-    except (SettingsError, NotFound) as error:
-        _fail(str(error), USAGE)
-    except LightWorkError as error:
-        _fail(str(error), 1)
-    except KeyboardInterrupt:
-        sys.exit(130)

@@ -45,6 +45,7 @@ class Deliveries:
         self._courier = courier
         self._now = now
         self._woken = asyncio.Event()
+        self._turn = asyncio.Lock()
         self._trouble = Trouble(log)
 
     def wake(self) -> None:
@@ -60,9 +61,10 @@ class Deliveries:
 
     async def hand_over_due(self) -> int:
         """Hand over what is owed now; returns how many duties were tried."""
-        due = await self._store.deliveries.due(self._frontend, self._now(), limit=AT_ONCE)
-        for delivery in due:
-            await self._hand_over(delivery)
+        async with self._turn:
+            due = await self._store.deliveries.due(self._frontend, self._now(), limit=AT_ONCE)
+            for delivery in due:
+                await self._hand_over(delivery)
         return len(due)
 
     async def _hand_over(self, delivery: Delivery) -> None:
@@ -70,13 +72,14 @@ class Deliveries:
             await self._courier.hand_over(delivery)
         except (OSError, PlaceError) as error:
             why = _sentence(error)
-            self._trouble.began(self._frontend, f"Results wait: {why}", kind=why)
+            self._trouble.began(_kind(error), f"Results wait: {why}")
             await self._postpone(delivery, why)
         except Exception as error:
             log.exception("delivery %s: an error of LightWork's own", delivery.id)
             await self._postpone(delivery, repr(error))
         else:
-            self._trouble.ended(self._frontend, "Results are being handed over again.")
+            if delivery.attempt:  # it had to wait: others may have had no trouble all the time
+                self._trouble.all_ended("Results are being handed over again.")
 
     async def _postpone(self, delivery: Delivery, why: str) -> None:
         delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(delivery.attempt, 16))
@@ -86,6 +89,11 @@ class Deliveries:
         due = await self._store.deliveries.next_due(self._frontend)
         seconds = LONGEST_WAIT if due is None else (due - self._now()).total_seconds()
         await first_of((self._woken, stop), min(max(seconds, 0.05), LONGEST_WAIT))
+
+
+def _kind(error: OSError | PlaceError) -> str:
+    """The same for all that wait for the same reason, whichever files they are about."""
+    return str(error.strerror or error) if isinstance(error, OSError) else str(error)
 
 
 def _sentence(error: OSError | PlaceError) -> str:

@@ -55,10 +55,10 @@ class FolderPlace:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What became of an original: old paths to new ones, and keys that the inbox may take again."""
+    """What became of an original: old paths to new ones, and files that have left the inbox."""
 
     paths: dict[str, str]
-    keys: tuple[str, ...] = ()
+    left: tuple[Seen, ...] = ()
 
 
 class FolderCourier:
@@ -78,7 +78,7 @@ class FolderCourier:
 
     async def _image(self, delivery: Delivery, image: Image) -> None:
         place = FolderPlace.of(image)
-        _check_online(place.marker)
+        await asyncio.to_thread(_check_online, place.marker)
         receipt: dict[str, Any] = {}
         ours: list[Seen] = []
         if image.status is ImageStatus.COMPLETED:
@@ -86,33 +86,35 @@ class FolderCourier:
             ours.append(Seen(OUR_RESULTS, receipt["sha256"], 0, 0, receipt["sha256"], image.job_id))
         moved = await self._settle_original(image, place, delivery)
         await self._store.deliveries.delivered(
-            delivery, receipt, self._now(), moved=moved.paths, forgotten=(place.owner, moved.keys), ours=ours
+            delivery, receipt, self._now(), moved=moved.paths, forgotten=moved.left, ours=ours
         )
         await self._store.blobs.delete(output_key(image.id))
 
     def _publish(self, image: Image, place: FolderPlace, tag: str) -> dict[str, Any]:
         output = self._store.blobs.path(output_key(image.id))
         target = Path(place.outbox) / output_name(image.name, image.result["format"])
-        published = publish.publish(output, target, tag=tag)
+        published = publish.publish(output, target.with_name(publish.shortened(target.name)), tag=tag)
         return {"path": str(published), "sha256": publish.sha256_of(published)}
 
     async def _settle_original(self, image: Image, place: FolderPlace, delivery: Delivery) -> Moved:
         """Move the original once this is the last of its pictures to be handed over."""
         if not place.done or not image.inputs:
             return Moved({})
-        siblings = await self._store.images.sharing_source(image)
-        owed = await self._store.deliveries.owed(image.job_id) - {image.id}
-        if any(one.id in owed or one.finished_at is None for one in siblings):
+        # A photo that was replaced while it waited has left images of the same path, but of other bytes, in the job.
+        sharing = await self._store.images.sharing_source(image)
+        siblings = [one for one in sharing if one.inputs[0].sha256 == image.inputs[0].sha256]
+        others = {one.id for one in siblings} - {image.id}
+        if any(one.finished_at is None for one in siblings):
+            return Moved({})
+        if others and others & await self._store.deliveries.owed(image.job_id):
             return Moved({})
         return await asyncio.to_thread(_move_original, siblings, place, delivery.id)
 
     async def _report(self, delivery: Delivery) -> None:
         job = await self._store.jobs.get(delivery.job_id)
-        marker = job.place.get("marker", "")
-        _check_online(marker)
+        await asyncio.to_thread(_check_online, job.place.get("marker", ""))
         folder = await self._reporter.write(job)
-        forgotten = (job.owner, ())
-        await self._store.deliveries.delivered(delivery, {"path": str(folder)}, self._now(), forgotten=forgotten)
+        await self._store.deliveries.delivered(delivery, {"path": str(folder)}, self._now())
 
 
 def _check_online(marker: str) -> None:
@@ -127,36 +129,39 @@ def _move_original(images: Sequence[Image], place: FolderPlace, tag: str) -> Mov
     """Move the original of `images` to where it belongs, or leave it if it is not the same file any more."""
     original = images[0].inputs[0]
     path = Path(original.path)
+    left = (Seen(place.owner, place.key, original.bytes, original.mtime_ns, original.sha256),)
     failures = [image for image in images if image.status is not ImageStatus.COMPLETED]
     failed = len(failures) == len(images)
     target = Path(place.failed if failed else place.done)
-    if _is_unchanged(path, original):
-        moved = publish.move(path, target, tag=tag)
-        for sidecar in place.sidecars:
-            with suppress(FileNotFoundError):
-                publish.move(Path(sidecar), moved.parent / Path(sidecar).name, tag=tag)
-    elif path.exists():
-        return Moved({}, (place.key,))  # another file bears its name by now; that one is taken in anew
+    for sidecar in place.sidecars:
+        _move_sidecar(Path(sidecar), target.parent, tag)
+    moved: Path | None
+    if path.exists() or publish.is_moving(path, tag=tag):
+        moved = publish.move(path, target, tag=tag, is_expected=lambda file: _is_unchanged(file, original))
+        if moved is None:
+            return Moved({}, left)  # another file bears its name by now; that one is taken in anew
     else:
         moved = publish.find(target, original.sha256) or target  # a killed process has moved it, or a person
     _leave_note(moved if failed else None, failures, place)
-    return Moved({str(path): str(moved)}, (place.key,))
+    return Moved({str(path): str(moved)}, left)
+
+
+def _move_sidecar(sidecar: Path, folder: Path, tag: str) -> None:
+    with suppress(FileNotFoundError):  # taken away, or moved by a process that was killed
+        publish.move(sidecar, folder / sidecar.name, tag=f"{tag}-{sidecar.suffix.lstrip('.')}")
 
 
 def _is_unchanged(path: Path, original: Original) -> bool:
-    try:
-        stat = path.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return False
+    stat = path.stat(follow_symlinks=False)
     return (stat.st_size, stat.st_mtime_ns) == (original.bytes, original.mtime_ns)
 
 
 def _leave_note(failed: Path | None, failures: Sequence[Image], place: FolderPlace) -> None:
-    """Put `NAME.error.txt` beside a failed original, or take away that of an earlier try."""
+    """Put `NAME.error.txt` beside a failed original, or take away that of its earlier try."""
     if failed:
         footer = f"model {failures[0].model} · job {failures[0].job_id[-8:]}"
         write_error_note(failed, [(image.error, image.advice) for image in failures], footer)
-    else:
+    elif not Path(place.failed).exists():  # else the note belongs to the photo that lies there
         remove_error_note(Path(place.failed))
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 
 class Budget:
@@ -57,7 +58,8 @@ class Lane:
 
     Additive increase, multiplicative decrease: `limit` halves on overload and grows by one for each `limit` good
     answers, up to `ceiling`. Calls that began before the last halving say nothing new: a burst halves once.
-    `strikes` counts those halvings in a row. `claimed` counts the images that are on their way.
+    `strikes` counts those halvings in a row. `claimed` counts the images that are on their way. While the lane is
+    closed, as its model's gate is, those that have not called yet must not.
     """
 
     def __init__(self, ceiling: int) -> None:
@@ -67,13 +69,21 @@ class Lane:
         self.strikes = 0
         self.claimed = 0
         self.calls = Budget(ceiling)
+        self._closed_until: datetime | None = None
 
     @property
     def limit(self) -> int:
         return self.calls.amount
 
+    def close(self, until: datetime) -> None:
+        """Let nobody call before `until`."""
+        self._closed_until = max(until, self._closed_until or until)
+
+    def is_closed(self, now: datetime) -> bool:
+        return self._closed_until is not None and now < self._closed_until
+
     def went_well(self) -> None:
-        """A call made a picture."""
+        """A call was answered."""
         self.strikes = 0
         self._good += 1
         if self._good >= self.limit and self.limit < self._ceiling:

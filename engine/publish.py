@@ -8,12 +8,12 @@ import errno
 import hashlib
 import os
 import shutil
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
 MAX_NAME_BYTES = 255
+LONGEST_SUFFIX = 16
 # What file systems without hard links (FAT, some shares) answer to link(2).
 NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK, errno.EACCES})
 
@@ -27,9 +27,12 @@ def sha256_of(path: Path) -> str:
 def replace(path: Path, data: bytes, *, tag: str) -> None:
     """Write `data` to `path` at once and durably, in place of what is there. `tag` names the temporary file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{tag}.part")
-    _write(temporary, data)
-    temporary.replace(path)
+    temporary = _temporary(path, tag)
+    try:
+        _write(temporary, data)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # a full disk must not be filled with what did not fit
     sync_folder(path.parent)
 
 
@@ -39,24 +42,51 @@ def publish(source: Path, target: Path, *, tag: str) -> Path:
     A file of the same bytes that is there already counts as published. `tag` names the temporary file.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    digest = ""
+    digest, was_killed = "", _temporary(target, tag).exists()
     for candidate in _names(target):
+        if was_killed and _is_empty(candidate):  # a name that it had taken, see `_claim_name_and_rename`
+            candidate.unlink()
         try:
             _place(source, candidate, tag)
         except FileExistsError:
             digest = digest or sha256_of(source)
             if not _holds(candidate, digest):
                 continue
+            _temporary(candidate, tag).unlink(missing_ok=True)
         sync_folder(target.parent)
         return candidate
     raise FileExistsError(errno.EEXIST, "every name is taken", str(target))
 
 
-def move(source: Path, target: Path, *, tag: str) -> Path:
-    """Move `source` to `target` without ever losing it or another file; returns where it is now."""
-    moved = publish(source, target, tag=tag)
-    source.unlink()
+def move(source: Path, target: Path, *, tag: str, is_expected: Callable[[Path], bool] = Path.is_file) -> Path | None:
+    """Move `source` to `target` without ever losing it or another file; returns where it is now.
+
+    It is hidden under a name of its own first: what somebody puts there meanwhile is another file, and stays. Returns
+    None, with everything as it was, if what was hidden is not `is_expected`. A move that was killed is taken up again.
+    """
+    hidden = source.with_name(f".{tag}.moving")
+    if not hidden.exists():
+        source.rename(hidden)
+    if not is_expected(hidden):
+        _put_back(hidden, source, tag)
+        return None
+    try:
+        moved = publish(hidden, target, tag=tag)
+    except BaseException:
+        _put_back(hidden, source, tag)
+        raise
+    hidden.unlink()
     return moved
+
+
+def is_moving(source: Path, *, tag: str) -> bool:
+    """Whether a move of `source` was begun and not ended."""
+    return source.with_name(f".{tag}.moving").exists()
+
+
+def _put_back(hidden: Path, source: Path, tag: str) -> None:
+    publish(hidden, source, tag=tag)
+    hidden.unlink()
 
 
 def find(target: Path, sha256: str) -> Path | None:
@@ -72,11 +102,19 @@ def find(target: Path, sha256: str) -> Path | None:
 def _names(target: Path) -> Iterator[Path]:
     yield target
     for number in range(2, 10_000):
-        yield target.with_name(f"{target.stem}-{number}{target.suffix}")
+        yield target.with_name(shortened(target.name, number=f"-{number}"))
+
+
+def _temporary(target: Path, tag: str) -> Path:
+    return target.with_name(f".{tag}.part")
 
 
 def _holds(path: Path, digest: str) -> bool:
     return path.is_file() and not path.is_symlink() and sha256_of(path) == digest
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink() and path.stat().st_size == 0
 
 
 def _place(source: Path, target: Path, tag: str) -> None:
@@ -90,7 +128,7 @@ def _place(source: Path, target: Path, tag: str) -> None:
 
 
 def _copy_into_place(source: Path, target: Path, tag: str) -> None:
-    temporary = target.with_name(f".{tag}.part")
+    temporary = _temporary(target, tag)
     with source.open("rb") as original, temporary.open("wb") as copy:
         shutil.copyfileobj(original, copy, 1 << 20)
         copy.flush()
@@ -129,11 +167,11 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def shortened(name: str, extra: str = "") -> str:
-    """`name` with `extra` behind it, cut at the stem so that a file system takes it (255 bytes)."""
-    stem, dot, suffix = name.rpartition(".")
-    stem, suffix = (stem, dot + suffix) if stem else (name, "")
-    room = MAX_NAME_BYTES - len(os.fsencode(suffix + extra))
-    while len(os.fsencode(stem)) > room or (stem and unicodedata.combining(stem[-1]) and len(os.fsencode(stem)) > room):
+def shortened(name: str, extra: str = "", *, number: str = "") -> str:
+    """`name` with `number` before its suffix and `extra` behind it, its stem cut to what a file system takes."""
+    path = PurePath(name)
+    suffix = path.suffix if len(path.suffix) <= LONGEST_SUFFIX else ""
+    stem, end = name.removesuffix(suffix), number + suffix + extra
+    while len(os.fsencode(stem + end)) > MAX_NAME_BYTES:
         stem = stem[:-1]
-    return stem + suffix + extra
+    return stem + end

@@ -57,9 +57,15 @@ class Purchases:
             "seconds": round(seconds, 3),
             "detail": done.detail,
         }
-        await self._blobs.put(_receipt_key(fingerprint), json.dumps(receipt).encode())
-        await self._blobs.put(_key(fingerprint), done.data)
+        told = json.dumps(receipt).encode()
+        await self._blobs.put((_receipt_key(fingerprint), told), (_key(fingerprint), done.data))
         return Answer(done.data, "done", done.cost_microusd, seconds, done.detail)
+
+    async def counted(self, fingerprint: str) -> None:
+        """Its cost has been counted although its image is not finished."""
+        if receipt := await self._blobs.get(_receipt_key(fingerprint)):
+            told = json.dumps(json.loads(receipt) | {"cost_microusd": 0}).encode()
+            await self._blobs.put((_receipt_key(fingerprint), told))
 
     async def discard(self, fingerprint: str) -> None:
         """Forget an answer that turned out not to be a picture."""

@@ -2,7 +2,7 @@
 
     report.html             opens from disk, prints, needs no network; report-2.html … where there are many images
     manifest.jsonl          one JSON object per image, in the job's order
-    previews/0001-before.jpg, 0001-after.jpg …
+    _previews/0001-before.jpg, 0001-after.jpg …
 
 The keys of a manifest line; those that do not apply are empty or 0, and none is ever absent:
 
@@ -46,7 +46,8 @@ from engine.publish import sync_folder
 
 PAGE = 200
 MANIFEST = "manifest.jsonl"
-PREVIEWS = "previews"
+# No file of the inbox gets this name (`watcher.litter`): with `layout = "job"` results lie beside the report.
+PREVIEWS = "_previews"
 OWN_PAGE = re.compile(r"report(-\d+)?\.html")
 OWN_PREVIEW = re.compile(r"\d{4,}-(before|after)\.jpg")
 

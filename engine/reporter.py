@@ -101,5 +101,8 @@ def _relative(path: str, folder: Path) -> str:
 
 
 def _zip(folder: Path, outbox: Path, receipts: Mapping[str, Mapping[str, Any]]) -> None:
-    results = [Path(receipt["path"]) for receipt in receipts.values() if receipt]
-    write_zip(folder / ZIP_NAME, [(os.path.relpath(path, outbox), path) for path in results if path.exists()])
+    """Names in the ZIP are those in the outbox, or in the job's own folder where the results lie in that."""
+    results = [path for receipt in receipts.values() if receipt and (path := Path(receipt["path"])).exists()]
+    roots = [folder if path.is_relative_to(folder) else outbox for path in results]
+    named = [(os.path.relpath(path, root), path) for path, root in zip(results, roots, strict=True)]
+    write_zip(folder / ZIP_NAME, named)

@@ -117,11 +117,13 @@ def _come_back(
     policy: Policy,
 ) -> Decision:
     until = outcome.until or now + BACKOFF_BASE / 2 + backoff(strikes, rng)
+    closing = Closing(until, str(outcome.limit), outcome.why)
     # A used-up day is waited for however long it takes; the budget is for a service that stays overloaded.
-    if outcome.limit is not Limit.DAY and now - busy_since > policy.busy_budget:
+    if outcome.limit is Limit.DAY:
+        return Decision(RetryAt(until, retries, None), closing)
+    if now - busy_since > policy.busy_budget:
         hours = policy.busy_budget / timedelta(hours=1)
         return Decision(
             Fail("overloaded", f"The service has been too busy for {hours:g} hours: {outcome.why}", "Try again later.")
         )
-    move = RetryAt(until, retries, busy_since)
-    return Decision(move, Closing(until, str(outcome.limit), outcome.why))
+    return Decision(RetryAt(until, retries, busy_since), closing)

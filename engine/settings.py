@@ -45,7 +45,9 @@ class Section(BaseModel):
 class EngineSettings(Section):
     """How work is done, for every frontend."""
 
-    data_dir: Path = Field(Path("data"), description="Folder for the database, originals and results.")
+    data_dir: Path = Field(
+        Path("data"), description="Folder for the database, the services' answers and previews. On a local disk."
+    )
     database: Annotated[str, _not_yet("leave it empty for SQLite in data_dir")] = Field(
         "", description="Empty: SQLite in `data_dir`. PostgreSQL is not in this version yet."
     )
@@ -74,7 +76,7 @@ class EngineSettings(Section):
     retention: Duration = Field(
         "30d",
         validate_default=True,
-        description="Results and previews of finished jobs in `data_dir` are deleted after this time; "
+        description="Answers and previews in `data_dir` are deleted when they are older than this; "
         '"0" keeps them. What lies in an outbox is never deleted.',
     )
     module: str = Field("enhance", description="The kind of edit where none is asked for; see `lightwork modules`.")
@@ -135,12 +137,14 @@ class WatchSettings(Section):
         "2s", validate_default=True, description="A file that is unchanged for this long has been written completely."
     )
     group_after: Duration = Field(
-        "5s", validate_default=True, description="When nothing arrives for this long, what has arrived forms one job."
+        "5s",
+        validate_default=True,
+        description="Files that arrive with shorter pauses form one job; the first of them is worked on at once.",
     )
     polling: Literal["auto", "always", "never"] = Field(
         "auto",
         description="Look for new files by listing the folder instead of waiting for the system to tell; "
-        "`auto` does so on network shares.",
+        "`auto` does so on network shares; `never` relies on the system, and on `rescan`.",
     )
     rescan: Duration = Field(
         "30s",

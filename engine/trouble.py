@@ -24,3 +24,11 @@ class Trouble:
             return False
         self._log.info("%s", message)
         return True
+
+    def all_ended(self, message: str) -> bool:
+        """Everything works; `message` is logged if there was any trouble before. Returns whether."""
+        if not self._going_on:
+            return False
+        self._going_on.clear()
+        self._log.info("%s", message)
+        return True

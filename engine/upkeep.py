@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -29,7 +29,9 @@ class Upkeep:
         )
         self._scheduler.add_job(claims.bring_back_due, "interval", seconds=PASSES_EVERY.total_seconds())
         if retention:
-            self._scheduler.add_job(self.forget_old, "interval", seconds=RETENTION_EVERY.total_seconds())
+            every = RETENTION_EVERY.total_seconds()
+            # At once, too: a process may never live for as long as that.
+            self._scheduler.add_job(self.forget_old, "interval", seconds=every, next_run_time=datetime.now(UTC))
 
     def start(self) -> None:
         self._scheduler.start()

@@ -4,6 +4,7 @@ Guarantees:
 1. The service's answer is on disk under its fingerprint before the row says COMPLETED; a claim looks there first.
 2. A full or vanished disk does not lose an answer: it is held and written when that is possible again.
 3. Whoever lost the claim meanwhile writes nothing to the rows.
+4. No call is begun while its model's gate is closed, nor when LightWork is stopping.
 """
 
 import asyncio
@@ -14,33 +15,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from engine.catalog import Catalog, Model, Module
+from engine.catalog import Catalog, Module
 from engine.claim import Claims
 from engine.decoder import Decoder
-from engine.errors import NotFound, PhotoError
+from engine.errors import NotFound, PhotoError, PhotoRejected
 from engine.fingerprint import fingerprint
-from engine.job import Ending, Image
-from engine.lane import Budget, Lane
+from engine.finish import Finished
+from engine.job import Ending, Image, ImageStatus, Original
+from engine.lane import Budget
 from engine.photo import Limits, Prepared
-from engine.provider import (
-    Done,
-    Limit,
-    Misconfigured,
-    ModelGone,
-    NoPicture,
-    Outcome,
-    Picture,
-    Provider,
-    RateLimited,
-    Refused,
-    Request,
-    Transient,
-)
+from engine.provider import Done, Outcome, Picture, Provider, RateLimited, Refused, Request, Transient
 from engine.purchase import Answer, Purchases
-from engine.retry import Closing, Decision, Fail, Policy, Release, RetryAt, decide
-from engine.store import Gate, Store
-from engine.trouble import Trouble
+from engine.retry import Policy
+from engine.settlement import Settlement, Ticket
+from engine.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -58,17 +48,6 @@ class Style:
     keep_gps: bool = False
     watermark: str = ""
     crop: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """An image with the catalog rows that it names."""
-
-    image: Image
-    model: Model
-    module: Module
-    fingerprint: str
-    lane: Lane
 
 
 class Work:
@@ -96,34 +75,28 @@ class Work:
         self._providers = providers
         self._decoder = decoder
         self._style = style
-        self._policy = policy
         self._now = now
-        self._rng = rng
         self._purchases = Purchases(store.blobs)
+        self._settlement = Settlement(store, policy, now=now, rng=rng, on_finished=on_finished)
         self._calls = Budget(concurrency)
         self._bytes = Budget(in_flight_bytes)
         self._on_finished = on_finished
-        self._trouble = Trouble(log)
+        self._stopping = False
+
+    def stop_calling(self) -> None:
+        """Begin no more calls; images that wait for their turn go back to the queue."""
+        self._stopping = True
 
     async def do(self, image: Image) -> None:
         """Bring a claimed image as far as it goes. Cancelling hands it back."""
         ticket = self._ticket(image)
         try:
             await self._do(ticket)
-        except PhotoError as error:
-            fail = Fail(error.code, error.reason, error.advice)
-            await self._apply(ticket, Decision(fail), Ending("rejected", error.reason))
-        except FileNotFoundError as error:
-            await self._source_missing(ticket, error)
-        except OSError as error:
-            await self._place_trouble(ticket, error)
         except asyncio.CancelledError:
-            await self._store.images.release(image, ending=Ending("released"), now=self._now())
+            await self._settlement.held_back(ticket)
             raise
         except Exception as error:
-            log.exception("image %s: an error of LightWork's own", image.id)
-            mistake = Transient("internal", f"LightWork made a mistake ({type(error).__name__}); its log says more.")
-            await self._settle(ticket, mistake, Ending("internal", repr(error)))
+            await self._settlement.mistake(ticket, error)
         finally:
             self._claims.finished(ticket.model)
 
@@ -137,63 +110,79 @@ class Work:
 
     async def _do(self, ticket: Ticket) -> None:
         photos = await self._prepare(ticket)
+        if photos is None:
+            return
         # Two equal photos in one album wait for each other here: the second finds what the first has bought.
         async with self._purchases.turn(ticket.fingerprint):
             answer = await self._purchases.find(ticket.fingerprint, ticket.image) or await self._buy(ticket, photos)
         if answer:
             await self._finish(ticket, photos, answer)
 
-    async def _buy(self, ticket: Ticket, photos: list[Prepared]) -> Answer | None:
-        """Ask the service, and keep its picture; None if it made none, which is settled then."""
-        async with self._bytes.take(_bytes_in_flight(ticket, photos)):
-            outcome, seconds = await self._ask(ticket, photos)
-            if isinstance(outcome, Done):
-                return await self._purchases.keep(ticket.fingerprint, ticket.image, ticket.model, outcome, seconds)
-        await self._settle(ticket, outcome, _ending(ticket, outcome, seconds))
-        return None
+    async def _prepare(self, ticket: Ticket) -> list[Prepared] | None:
+        """Decode the inputs, once: what is sent, the preview and the facts come from the same pixels.
 
-    async def _prepare(self, ticket: Ticket) -> list[Prepared]:
-        """Decode the inputs, once: what is sent, the preview and the facts come from the same pixels."""
-        photos = [
-            await self._decoder.prepare(
-                Path(original.path),
+        None if they cannot be read, which is settled then.
+        """
+        try:
+            photos = [await self._decode(ticket, original) for original in ticket.image.inputs]
+        except PhotoError as error:
+            await self._settlement.rejected(ticket, error)
+            return None
+        except OSError as error:
+            await self._settlement.unreadable(ticket, error)
+            return None
+        self._settlement.read(ticket)
+        if photos:
+            await self._store.blobs.put((preview_key(ticket.image.id, "before"), photos[0].preview))
+        return photos
+
+    async def _decode(self, ticket: Ticket, original: Original) -> Prepared:
+        path = Path(original.path)
+        try:
+            return await self._decoder.prepare(
+                path,
                 sha256=original.sha256,
                 limits=self._style.limits,
                 edge=ticket.model.input_edge,
                 preview_edge=PREVIEW_EDGE,
             )
-            for original in ticket.image.inputs
-        ]
-        if photos:
-            await self._store.blobs.put(preview_key(ticket.image.id, "before"), photos[0].preview)
-        return photos
+        except PhotoError as error:
+            if original is ticket.image.inputs[0]:
+                raise
+            told = f"{path.name}, which is to be shown along with it, cannot be used: {error.reason}"
+            raise PhotoRejected(error.code, told, error.advice) from error
 
-    async def _ask(self, ticket: Ticket, photos: list[Prepared]) -> tuple[Outcome, float]:
-        image = ticket.image
-        request = Request(
-            model=ticket.model,
-            module=ticket.module.recipe if ticket.model.provider == "local" else ticket.module.name,
-            prompt=image.final_prompt,
-            inputs=tuple(Picture(photo.sent, "image/jpeg", photo.width, photo.height) for photo in photos),
-            size=image.parameters.size,
-            aspect=image.parameters.aspect,
-            sample=image.sample,
-        )
-        provider = self._providers[ticket.model.provider]
-        async with ticket.lane.calls.take(), self._calls.take():
-            log.info("→ %s  %s  attempt %d", _label(image), ticket.model.name, image.attempt)
-            era, started = ticket.lane.era, time.perf_counter()
+    async def _buy(self, ticket: Ticket, photos: list[Prepared]) -> Answer | None:
+        """Ask the service, and keep its picture; None if it made none, which is settled then."""
+        async with self._bytes.take(_bytes_in_flight(ticket, photos)):
+            outcome, seconds = await self._ask(ticket, _request(ticket, photos))
+            if isinstance(outcome, Done):
+                return await self._purchases.keep(ticket.fingerprint, ticket.image, ticket.model, outcome, seconds)
+        if outcome is None:
+            await self._settlement.held_back(ticket)
+        else:
+            await self._settlement.no_picture(ticket, outcome, seconds)
+        return None
+
+    async def _ask(self, ticket: Ticket, request: Request) -> tuple[Outcome | None, float]:
+        """The service's outcome and how many seconds it took; no outcome if there is to be no call after all."""
+        provider, lane = self._providers[ticket.model.provider], ticket.lane
+        async with lane.calls.take(), self._calls.take():
+            if self._stopping or lane.is_closed(self._now()):
+                return None, 0.0
+            log.info("→ %s  %s  attempt %d", ticket, ticket.model.name, ticket.image.attempt)
+            era, started = lane.era, time.perf_counter()
             outcome = await provider.generate(request)
-        if isinstance(outcome, Done):
-            ticket.lane.went_well()
-            self._trouble.ended(ticket.model.name, f"{ticket.model.name} works again.")
+        if isinstance(outcome, Done | Refused):
+            lane.went_well()
+            self._settlement.answered(ticket.model)
         elif isinstance(outcome, RateLimited):
-            ticket.lane.overloaded(era)
+            lane.overloaded(era)
         return outcome, time.perf_counter() - started
 
     async def _finish(self, ticket: Ticket, photos: list[Prepared], answer: Answer) -> None:
         """Crop, colour and metadata; then the row says COMPLETED."""
-        image, model, style = ticket.image, ticket.model, self._style
+        image, style = ticket.image, self._style
         try:
             finished = await self._decoder.finish(
                 answer.data,
@@ -205,97 +194,31 @@ class Work:
                 preview_edge=PREVIEW_EDGE,
             )
         except PhotoError as error:
+            await self._not_finished(ticket, answer, error)
+            return
+        output = (output_key(image.id), finished.data)
+        await self._store.blobs.put(output, (preview_key(image.id, "after"), finished.preview))
+        await self._complete(ticket, answer, _result(ticket, answer, finished))
+
+    async def _not_finished(self, ticket: Ticket, answer: Answer, error: PhotoError) -> None:
+        """Junk is bought anew. What only this computer cannot cope with is kept: asking again would not help it."""
+        why = error.reason
+        if error.code == "bad_answer":
             await self._purchases.discard(ticket.fingerprint)
-            junk = Transient("bad_answer", f"The service sent something that is not a picture. {error.reason}")
-            ending = Ending("transient", error.reason, model.provider, model.id, answer.seconds, answer.cost_microusd)
-            await self._settle(ticket, junk, ending)
-            return
-        await self._store.blobs.put(output_key(image.id), finished.data)
-        await self._store.blobs.put(preview_key(image.id, "after"), finished.preview)
-        result = {
-            "format": finished.format,
-            "width": finished.width,
-            "height": finished.height,
-            "bytes": len(finished.data),
-            "provider": model.provider,
-            "model_id": model.id,
-            "seconds": answer.seconds,
-        }
-        detail = answer.detail
-        ending = Ending(answer.outcome, detail, model.provider, model.id, answer.seconds, answer.cost_microusd)
-        if await self._store.images.complete(
-            image, ending=ending, fingerprint=ticket.fingerprint, result=result, now=self._now()
-        ):
-            log.info("✓ %s  %.1f s  $%.4f", _label(image), answer.seconds or 0, answer.cost_microusd / 1e6)
+            why = f"The service sent something that is not a picture. {error.reason}"
+        else:
+            await self._purchases.counted(ticket.fingerprint)
+        unusable = Transient(error.code, why, answer.cost_microusd)
+        await self._settlement.no_picture(ticket, unusable, answer.seconds)
+
+    async def _complete(self, ticket: Ticket, answer: Answer, result: Mapping[str, Any]) -> None:
+        image, model, images = ticket.image, ticket.model, self._store.images
+        ending = Ending(answer.outcome, answer.detail, model.provider, model.id, answer.seconds, answer.cost_microusd)
+        if await images.complete(image, ending=ending, fingerprint=ticket.fingerprint, result=result, now=self._now()):
+            log.info("✓ %s  %.1f s  $%.4f", ticket, answer.seconds, answer.cost_microusd / 1e6)
             self._on_finished()
-
-    async def _settle(self, ticket: Ticket, outcome: NoPicture, ending: Ending) -> None:
-        """Decide what becomes of an image that got no picture, and do it."""
-        decision = decide(
-            outcome,
-            retries=ticket.image.retries,
-            busy_since=ticket.image.busy_since,
-            strikes=ticket.lane.strikes,
-            now=self._now(),
-            rng=self._rng,
-            policy=self._policy,
-        )
-        await self._apply(ticket, decision, ending)
-
-    async def _apply(self, ticket: Ticket, decision: Decision, ending: Ending) -> None:
-        image, images, now = ticket.image, self._store.images, self._now()
-        if decision.closing:
-            await self._close_gate(ticket.model, decision.closing)
-        match decision.move:
-            case Fail(code, why, advice):
-                result = {"provider": ticket.model.provider, "model_id": ticket.model.id}
-                if await images.fail(image, ending=ending, code=code, error=why, advice=advice, result=result, now=now):
-                    log.warning("✗ %s  %s", _label(image), why)
-                    self._on_finished()
-            case RetryAt(at, retries, busy_since):
-                await images.retry_later(image, ending=ending, at=at, retries=retries, busy_since=busy_since, now=now)
-                log.info("↻ %s  again at %s: %s", _label(image), at.strftime("%H:%M:%S"), ending.detail)
-            case Release():
-                await images.release(image, ending=ending, now=now)
-
-    async def _close_gate(self, model: Model, closing: Closing) -> None:
-        until = f"until {closing.until:%Y-%m-%d %H:%M:%S} UTC"
-        told = f"‖ {model.name} waits {until}: {closing.why} {closing.advice}"
-        self._trouble.began(model.name, told, kind=closing.kind)
-        await self._store.gates.close(
-            Gate(model.provider, model.id, closing.until, closing.kind, closing.why, closing.advice)
-        )
-
-    async def _source_missing(self, ticket: Ticket, error: FileNotFoundError) -> None:
-        """A photo that is gone has been taken away, unless its whole share is."""
-        marker = ticket.image.place.get("marker")
-        if marker and not await asyncio.to_thread(Path(marker).exists):
-            await self._place_trouble(ticket, error)
-            return
-        gone = Fail("gone", "The photo was taken away before it was its turn.", "Put it back to have it edited.")
-        await self._apply(ticket, Decision(gone), Ending("rejected", gone.why))
-
-    async def _place_trouble(self, ticket: Ticket, error: OSError) -> None:
-        """The disk or share, not the photo: it waits, on the time budget."""
-        image = ticket.image
-        if isinstance(error, PermissionError):
-            denied = Fail("denied", "The photo may not be read.", "Change its permissions and drop it in again.")
-            await self._apply(ticket, Decision(denied), Ending("rejected", denied.why))
-            return
-        self._trouble.began(
-            f"place:{image.job_id}", f"{_label(image)} waits: {error.strerror or error} ({error.filename})"
-        )
-        unreachable = RateLimited(Limit.OVERLOAD, None, f"The photo cannot be reached: {error.strerror or error}.")
-        decision = decide(
-            unreachable,
-            retries=image.retries,
-            busy_since=image.busy_since,
-            strikes=2,
-            now=self._now(),
-            rng=self._rng,
-            policy=self._policy,
-        )
-        await self._apply(ticket, Decision(decision.move), Ending("place", str(error)))
+        elif (await images.get(image.id)).status is ImageStatus.CANCELLED:
+            await self._store.blobs.delete(output_key(image.id))  # nobody will hand it over
 
 
 def output_key(image_id: str) -> str:
@@ -308,22 +231,31 @@ def preview_key(image_id: str, which: str) -> str:
     return f"previews/{image_id}-{which}.jpg"
 
 
+def _request(ticket: Ticket, photos: list[Prepared]) -> Request:
+    image, is_local = ticket.image, ticket.model.provider == "local"
+    return Request(
+        model=ticket.model,
+        module=ticket.module.recipe if is_local else ticket.module.name,
+        prompt=image.final_prompt,
+        inputs=tuple(Picture(photo.sent, "image/jpeg", photo.width, photo.height) for photo in photos),
+        size=image.parameters.size,
+        aspect=image.parameters.aspect,
+        sample=image.sample,
+    )
+
+
 def _bytes_in_flight(ticket: Ticket, photos: list[Prepared]) -> int:
     sent = sum(len(photo.sent) for photo in photos)
     return COPIES_OF_REQUEST * sent + ANSWER_BYTES.get(ticket.image.parameters.size, ANSWER_BYTES["1K"])
 
 
-def _ending(ticket: Ticket, outcome: NoPicture, seconds: float) -> Ending:
-    words: dict[type, str] = {
-        Refused: "refused",
-        RateLimited: "rate_limited",
-        Transient: "transient",
-        ModelGone: "model_gone",
-        Misconfigured: "misconfigured",
+def _result(ticket: Ticket, answer: Answer, finished: Finished) -> dict[str, Any]:
+    return {
+        "format": finished.format,
+        "width": finished.width,
+        "height": finished.height,
+        "bytes": len(finished.data),
+        "provider": ticket.model.provider,
+        "model_id": ticket.model.id,
+        "seconds": answer.seconds,
     }
-    cost = getattr(outcome, "cost_microusd", 0)
-    return Ending(words[type(outcome)], outcome.why, ticket.model.provider, ticket.model.id, seconds, cost)
-
-
-def _label(image: Image) -> str:
-    return f"{image.name} [{image.id[-6:]}]"

@@ -1,11 +1,13 @@
 """A watched folder for tests: what lies in it, and waiting until something is so."""
 
 import asyncio
+import inspect
 import io
 import json
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,14 @@ from PIL import Image
 
 from engine.app import Engine, open_engine
 from engine.commands.run import serve
+from engine.job import Delivery, Job
 from engine.job import Image as ImageRow
-from engine.job import Job
 from engine.secrets import Secrets
 from engine.settings import EngineSettings, GeminiSettings, Settings, WatchSettings
 from watcher.app import serve as watcher
 
 LOOK_EVERY = 0.02
-TEMPORARY = (".part", ".partial")
+TEMPORARY = (".part", ".partial", ".moving")
 
 
 def photo(seed: int = 1, size: tuple[int, int] = (96, 64), format: str = "JPEG", **options: Any) -> bytes:
@@ -44,6 +46,13 @@ def opened(path: Path) -> Image.Image:
 def files(folder: Path) -> set[str]:
     """The files below a folder, hidden ones included, as paths relative to it."""
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()}
+
+
+class Promptly(random.Random):
+    """Luck by which every jittered wait is the shortest."""
+
+    def random(self) -> float:
+        return 0.0
 
 
 class HotFolder:
@@ -77,11 +86,25 @@ class HotFolder:
         """The text beside a failed photo."""
         return (self.failed / f"{name}.error.txt").read_text()
 
+    def check_running(self) -> None:
+        """Fails if LightWork has ended."""
+
+    async def until(self, condition: Callable[[], Any], within: float = 20) -> None:
+        """Wait until what the condition says, or promises, is true; fails after `within` seconds, or at an end."""
+        try:
+            async with asyncio.timeout(within):
+                while not (await said if inspect.isawaitable(said := condition()) else said):
+                    self.check_running()
+                    await asyncio.sleep(LOOK_EVERY)
+        except TimeoutError:
+            told = {name: sorted(files(self.path / name)) for name in ("inbox", "outbox", "done", "failed")}
+            raise AssertionError(f"not so within {within} s; there are {told}") from None
+
     def temporary_files(self) -> list[str]:
         """What a writer has left in the folders that people look into."""
         return [
             name
-            for folder in (self.outbox, self.done, self.failed)
+            for folder in (self.inbox, self.outbox, self.done, self.failed)
             for name in files(folder)
             if any(part.endswith(TEMPORARY) for part in Path(name).parts)
         ]
@@ -95,16 +118,8 @@ class Road(HotFolder):
         self.engine = engine
         self._running = running
 
-    async def until(self, condition: Callable[[], Any], within: float = 20) -> None:
-        """Wait until the condition is true; fails after `within` seconds, or when LightWork ends."""
-        try:
-            async with asyncio.timeout(within):
-                while not condition():
-                    assert not self._running.done(), self._running.exception()
-                    await asyncio.sleep(LOOK_EVERY)
-        except TimeoutError:
-            told = {name: sorted(files(self.path / name)) for name in ("inbox", "outbox", "done", "failed")}
-            raise AssertionError(f"not so within {within} s; there are {told}") from None
+    def check_running(self) -> None:
+        assert not self._running.done(), self._running.exception()
 
     async def until_results(self, *names: str, within: float = 20) -> None:
         """Wait until exactly these results are in the outbox and nothing is left to do for them."""
@@ -114,15 +129,16 @@ class Road(HotFolder):
 
     async def until_idle(self, within: float = 20) -> None:
         """Wait until all jobs have ended and everything is handed over."""
-        async with asyncio.timeout(within):
-            while not await self._is_idle():
-                assert not self._running.done(), self._running.exception()
-                await asyncio.sleep(LOOK_EVERY)
+        await self.until(self._is_idle, within)
 
     async def _is_idle(self) -> bool:
         jobs = await self.jobs()
-        owed = [await self.engine.store.deliveries.owed(job.id) for job in jobs]
-        return bool(jobs) and all(job.finished_at for job in jobs) and not any(owed)
+        return bool(jobs) and all(job.finished_at for job in jobs) and not await self.owed()
+
+    async def owed(self) -> list[Delivery]:
+        """What is still to be handed over, due or not."""
+        some_day = self.engine.now() + timedelta(days=1)
+        return await self.engine.store.deliveries.due("folder", some_day, limit=20_000)
 
     async def jobs(self) -> list[Job]:
         """All jobs, the oldest first."""
@@ -131,7 +147,6 @@ class Road(HotFolder):
     async def images(self) -> list[ImageRow]:
         """All images in the order in which they were taken in."""
         return [row for job in await self.jobs() for row in await self.engine.store.images.of_job(job.id, limit=20_000)]
-
 
 
 def road_settings(tmp_path: Path, *, model: str = "local", url: str = "", watch: Any = None, **engine: Any) -> Settings:
@@ -147,14 +162,14 @@ def road_settings(tmp_path: Path, *, model: str = "local", url: str = "", watch:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Road]:
-    """LightWork at work on the first watched folder of the settings, listening already."""
+async def running(settings: Settings, *, away: bool = False) -> AsyncIterator[Road]:
+    """LightWork at work on the first watched folder of the settings; its folders are there, unless they are `away`."""
     stop = asyncio.Event()
-    async with open_engine(settings) as engine:
+    async with open_engine(settings, rng=Promptly()) as engine:
         task = asyncio.create_task(serve(engine, [watcher], stop))
         road = Road(settings.watch[0].path, engine, task)
         try:
-            await road.until(road.failed.is_dir)
+            await road.until(lambda: away or road.failed.is_dir())
             yield road
         finally:
             stop.set()

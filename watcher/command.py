@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from engine.cli import config_option, settings_of
+from engine.errors import SettingsError
 
 
 @click.command()
@@ -29,18 +30,17 @@ def process(
     yes: bool,
     config: Path | None,
 ) -> None:
-    """Edit photos, or all photos in folders, and put the results into another folder.
+    """Edit photos, or all photos in folders.
 
-    Exit code 0: all is edited. 1: some could not be. 2: usage or settings. 130: stopped; the same command goes on.
+    The results go into another folder; the photos themselves stay as they are.
+
+    Exit code 0: all is edited. 1: some could not be. 2: nothing can be done until you mend something. 130: stopped. The
+    same command goes on where it was stopped.
     """
-    import asyncio
+    from engine.commands.foreground import in_foreground, terminal
+    from watcher.bill import Order, bill_of, show_bill
 
-    from rich.console import Console
-
-    from watcher.process import Order, bill_of, show_bill, total_of
-    from watcher.process import process as do
-
-    settings, console = settings_of(ctx, config), Console()
+    settings, console = settings_of(ctx, config), terminal()
     order = Order(paths, out.absolute(), module or settings.engine.module, model or settings.engine.model, prompt)
     bill = bill_of(order, settings)
     if dry_run:
@@ -48,6 +48,8 @@ def process(
         return
     if bill.microusd and not yes:
         if not sys.stdin.isatty():
-            raise click.UsageError(f"{total_of(bill)} Add --yes to spend that without being asked.")
-        click.confirm(f"{total_of(bill)} Go on?", default=True, abort=True)
-    sys.exit(asyncio.run(do(order, bill, settings, console)))
+            raise SettingsError(f"{bill.total()} Add --yes to spend that without being asked.")
+        click.confirm(f"{bill.total()} Go on?", default=True, abort=True)
+    from watcher.process import process as do
+
+    sys.exit(in_foreground(do(order, bill, settings, console), console))

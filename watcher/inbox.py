@@ -55,6 +55,7 @@ class Inbox:
         self._job: Job | None = None
         self._taken: set[str] = set()
         self._left_alone: set[str] = set()
+        self._references: set[str] = set()
         self._next_scan = 0.0
         self._trouble = Trouble(log)
 
@@ -144,10 +145,11 @@ class Inbox:
         prefix = f"{self._root}{os.sep}"
         keys = {to_key(path[len(prefix) :]) for path in paths if path.startswith(prefix)}
         if any(PurePosixPath(key).name == JOB_FILE for key in keys):
-            self._next_scan = now  # photos that its mistake held back may be taken now
+            self._next_scan = now  # photos may have been waiting for it to be mended
         for key in keys - self._taken:
             if not is_litter(PurePosixPath(key)) and not is_sidecar(key):
                 self._left_alone.discard(key)
+                self._references.discard(key)
                 self._readiness.touch(key, now)
         await self._heed_taken(sorted(keys & self._taken))
 
@@ -199,18 +201,29 @@ class Inbox:
         except PlaceError as error:
             await self._taking.tell_unreadable(key, error)
             return None
+        except Exception:
+            log.exception("%s: an error of LightWork's own; the file is left alone until it changes", key)
+            verdict = Verdict.LEFT_ALONE
         if verdict is Verdict.CHANGING:
             self._readiness.touch(key, now)
         elif verdict is Verdict.LEFT_ALONE:
             self._left_alone.add(key)
+        elif verdict is Verdict.REFERENCE and key not in self._references:
+            self._references.add(key)
+            self._next_scan = now  # photos may have been waiting for it
         return verdict if isinstance(verdict, Photo) else None
 
     async def _take(self, photos: Sequence[Photo]) -> None:
-        if self._job is None:
-            self._job = await self._engine.intake.open(self._new_job())
+        self._job = await self._open_job()
         await self._taking.take(self._job, photos)
         self._taken.update(photo.key for photo in photos)
         self._grouping.note_activity(self._monotonic())
+
+    async def _open_job(self) -> Job:
+        """The group's job; a new one if it has none yet, or if somebody has cancelled that meanwhile."""
+        collecting = await self._engine.store.jobs.list(owner=self._owner, collecting=True)
+        same = (job for job in collecting if self._job and job.id == self._job.id)
+        return next(same, None) or await self._engine.intake.open(self._new_job())
 
     def _new_job(self) -> NewJob:
         outbox = self._watch.folders()["outbox"]

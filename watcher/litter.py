@@ -32,6 +32,8 @@ _LITTER_NAMES = frozenset(
         "@tmp",
         "#recycle",
         "#snapshot",
+        "_reports",  # our own, in a copy of an outbox
+        "_previews",
     }
 )
 _LITTER_BEGINNINGS = (".", "~$", "~syncthing~")

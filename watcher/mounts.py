@@ -79,7 +79,7 @@ def filesystem_of(path: Path, mountinfo: Path = MOUNTINFO) -> str:
 def needs_polling(path: Path, mountinfo: Path = MOUNTINFO) -> str | None:
     """A sentence that says why the folder must be looked through again and again; None if events can be relied on."""
     reason = why_polling(filesystem_of(path, mountinfo))
-    return reason and f"{path} lies on {reason}, which does not tell about new files: it is looked through regularly."
+    return reason and f"{path} lies on {reason}, which does not tell about new files."
 
 
 def inotify_limit(source: Path = MAX_WATCHES) -> int | None:

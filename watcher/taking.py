@@ -40,6 +40,7 @@ class Verdict(Enum):
     CHANGING = auto()
     CUT_OFF = auto()
     LEFT_ALONE = auto()
+    REFERENCE = auto()
     HELD_BACK = auto()
 
 
@@ -89,7 +90,7 @@ class Taking:
         path, relative = self._path(key), from_key(key)
         try:
             if await asyncio.to_thread(self._wishes.is_reference, relative):
-                return Verdict.HELD_BACK
+                return Verdict.REFERENCE
             wish = await asyncio.to_thread(self._wishes.of, relative)
         except (PhotoRejected, PhotoIncomplete) as mistake:
             return await asyncio.to_thread(self._mistake, key, mistake)
@@ -143,8 +144,9 @@ class Taking:
         return not photo.wish.sidecars and await self._engine.store.seen.is_our_result(photo.original.sha256)
 
     def _turn_away(self, key: str, reason: str, advice: str) -> None:
-        failed = self._folders["failed"] / from_key(key)
-        write_error_note(move(self._path(key), failed, tag=sha256(key.encode()).hexdigest()[:16]), [(reason, advice)])
+        target = self._folders["failed"] / from_key(key)
+        if failed := move(self._path(key), target, tag=sha256(key.encode()).hexdigest()[:16]):
+            write_error_note(failed, [(reason, advice)])
         log.warning("✗ %s  %s", key, reason)
 
     def _images(self, photo: Photo, job: Job) -> Iterator[NewImage]:

@@ -8,12 +8,14 @@ from pathlib import Path
 from rich.console import Console
 
 from engine.app import Engine, open_engine
+from engine.commands.foreground import INTERRUPTED, in_foreground, terminal
 from engine.commands.progress import follow
 from engine.commands.run import frontends, serve, stop_on_signals
 from engine.job import Job
 from engine.reporter import report_folder
 from engine.samples import draw_samples
 from engine.settings import EngineSettings, Settings, WatchSettings
+from engine.waiting import first_of
 
 LOOK_EVERY = 0.1
 
@@ -21,12 +23,13 @@ LOOK_EVERY = 0.1
 def run_demo(path: Path | None) -> int:
     """Run the demo in `path` or in a new temporary folder, which stays; returns the exit code."""
     folder = (path or Path(tempfile.mkdtemp(prefix="lightwork-demo-"))).absolute()
-    return asyncio.run(_demo(folder, Console(highlight=False)))
+    console = terminal()
+    return in_foreground(_demo(folder, console), console)
 
 
 def demo_settings(folder: Path) -> Settings:
     """A watched folder below `folder`, edited on this machine."""
-    watch = WatchSettings(path=folder / "photos", settle="300ms", group_after="2s")
+    watch = WatchSettings(path=folder / "photos", settle="150ms", group_after="500ms")
     return Settings(engine=EngineSettings(data_dir=folder / "data", model="local"), watch=[watch])
 
 
@@ -39,7 +42,7 @@ async def _demo(folder: Path, console: Console) -> int:
         finally:
             stop.set()
     if job is None:
-        return 130
+        return INTERRUPTED
     await _say_where(settings, job, folder, console)
     return 0 if (job.completed, job.failed) == (5, 1) else 1
 
@@ -50,13 +53,15 @@ async def _drop_and_follow(engine: Engine, folder: Path, console: Console, stop:
     samples = await asyncio.to_thread(draw_samples, folder / "samples")
     console.print(f"Dropping them into {inbox}\n")
     inbox.mkdir(parents=True, exist_ok=True)
+    before = await engine.store.jobs.list(limit=1)  # of an earlier demo at the same place
     for sample in samples:
         await asyncio.to_thread(shutil.copy, sample, inbox)
     while not stop.is_set():
-        if jobs := await engine.store.jobs.list(limit=1):
-            job = await follow(engine, jobs[0].id, console, stop)
+        newest = await engine.store.jobs.list(limit=1)
+        if newest and newest[0].id not in {job.id for job in before}:
+            job = await follow(engine, newest[0].id, console, stop)
             return None if stop.is_set() else job
-        await asyncio.sleep(LOOK_EVERY)
+        await first_of((stop,), LOOK_EVERY)
     return None
 
 

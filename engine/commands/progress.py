@@ -1,45 +1,64 @@
-"""A job's progress in the terminal: done, failed, time left, cost."""
+"""A job's progress: a bar in a terminal; a line now and then where the output goes into a file."""
 
 import asyncio
-from collections.abc import Container
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from engine.app import Engine
+from engine.claim import unknown_model
 from engine.job import Job, JobStatus
+from engine.page import dollars
+from engine.waiting import first_of
 
 LOOK_EVERY = 0.2
+LINE_EVERY = 10.0
 OVER = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
+NEEDS_A_PERSON = frozenset({"misconfigured", "gone"})
+
+Show = Callable[[Job], None]
 
 
-async def follow(
-    engine: Engine, job_id: str, console: Console, stop: asyncio.Event, *, give_up_on: Container[str] = ()
-) -> Job:
-    """Show a job until all of it, its report included, is handed over, or until `stop` is set.
-
-    Returns as well when a gate is closed for one of the reasons to `give_up_on`.
-    """
-    told: set[str] = set()
-    with _bar(console) as bar:
-        task = bar.add_task("", total=None, failed="", cost="")
+async def follow(engine: Engine, job_id: str, console: Console, stop: asyncio.Event) -> Job:
+    """Show a job until all of it, its report included, is handed over; or until `stop` is set, or it is stuck."""
+    before = None
+    with _bar(console) if console.is_terminal else _lines(console) as show:
         while True:
             job = await engine.store.jobs.get(job_id)
-            bar.update(
-                task,
-                total=job.total or None,
-                completed=job.total - job.unfinished,
-                failed=f"[red]{job.failed} failed[/]" if job.failed else "",
-                cost=f"${job.cost_microusd / 1e6:.2f}",
-            )
-            blocked = await _tell_gates(engine, console, told, give_up_on)
-            if blocked or stop.is_set() or (job.status in OVER and not await engine.store.deliveries.owed(job_id)):
+            show(job)
+            if stop.is_set() or await _is_handed_over(engine, job):
                 return job
-            await asyncio.sleep(LOOK_EVERY)
+            if job == before and await obstacles(engine, job):
+                return job
+            before = job
+            await first_of((stop,), LOOK_EVERY)
 
 
-def _bar(console: Console) -> Progress:
-    return Progress(
+async def _is_handed_over(engine: Engine, job: Job) -> bool:
+    return job.status in OVER and not await engine.store.deliveries.owed(job.id)
+
+
+async def obstacles(engine: Engine, job: Job) -> list[str]:
+    """What a person must mend before anything can be done for the job; empty while there is something to do."""
+    waiting = await engine.store.images.unfinished_by_model(job.id)
+    gates = await engine.store.gates.closed(engine.now())
+    shut = {(gate.provider, gate.model_id): gate for gate in gates if gate.kind in NEEDS_A_PERSON}
+    found = set()
+    for name in waiting:
+        model = engine.catalog.models.get(name)
+        gate = shut.get((model.provider, model.id)) if model else None
+        if model and not gate:
+            return []
+        found.add(f"{name}: {gate.why} {gate.advice}" if gate else unknown_model(name))
+    return sorted(found)
+
+
+@contextmanager
+def _bar(console: Console) -> Iterator[Show]:
+    with Progress(
         SpinnerColumn(),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
@@ -47,17 +66,30 @@ def _bar(console: Console) -> Progress:
         TimeRemainingColumn(),
         TextColumn("{task.fields[cost]}"),
         console=console,
-    )
+    ) as bar:
+        task = bar.add_task("", total=None, failed="", cost="")
+
+        def show(job: Job) -> None:
+            failed = f"[red]{job.failed} failed[/]" if job.failed else ""
+            cost = dollars(job.cost_microusd)
+            bar.update(task, total=job.total or None, completed=_finished(job), failed=failed, cost=cost)
+
+        yield show
 
 
-async def _tell_gates(engine: Engine, console: Console, told: set[str], give_up_on: Container[str]) -> bool:
-    """Say once why nothing moves and until when; returns whether it is for one of the reasons to `give_up_on`."""
-    gates = await engine.store.gates.closed(engine.now())
-    for gate in gates:
-        if gate.kind not in told and gate.kind not in give_up_on:
-            told.add(gate.kind)
-            until = f"{gate.closed_until.astimezone():%H:%M:%S}"
-            console.print(
-                f"{gate.model_id} waits until {until}: {gate.why} {gate.advice}", style="yellow", markup=False
-            )
-    return any(gate.kind in give_up_on for gate in gates)
+@contextmanager
+def _lines(console: Console) -> Iterator[Show]:
+    next_line = time.monotonic() + LINE_EVERY
+
+    def show(job: Job) -> None:
+        nonlocal next_line
+        if time.monotonic() >= next_line:
+            next_line = time.monotonic() + LINE_EVERY
+            failed = f", {job.failed} of them failed" if job.failed else ""
+            console.print(f"{_finished(job)} of {job.total} finished{failed}, {dollars(job.cost_microusd)}")
+
+    yield show
+
+
+def _finished(job: Job) -> int:
+    return job.total - job.unfinished

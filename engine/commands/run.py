@@ -19,8 +19,9 @@ Frontend = Callable[[Engine, asyncio.Event], Coroutine[Any, Any, None]]
 
 def run_until_stopped(settings: Settings) -> int:
     """Run until SIGINT or SIGTERM; a second one stops at once. Returns the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    for ours in ("bot", "engine", "watcher"):
+        logging.getLogger(ours).setLevel(logging.INFO)
     try:
         asyncio.run(_run(settings))
     except asyncio.CancelledError:

@@ -8,8 +8,7 @@ Guarantees:
 
 import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,14 +27,16 @@ Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
 log = logging.getLogger(__name__)
 
-PASSING_TROUBLES = ("locked", "busy", "full", "disk i/o error", "unable to open")
+IN_USE = ("locked", "busy")
+PASSING_TROUBLES = (*IN_USE, "full", "disk i/o error", "unable to open")
 READERS = 4
 BUSY_TIMEOUT_MS = 5000
 RETRY_AFTER = 0.25
+OPENING_TAKES = 30.0
 
 
-def _is_passing(error: OperationalError) -> bool:
-    return any(word in str(error.orig).lower() for word in PASSING_TROUBLES)
+def _is_any(error: OperationalError, troubles: Iterable[str]) -> bool:
+    return any(word in str(error.orig).lower() for word in troubles)
 
 
 def _connect(path: Path, *, begin: str, pool_size: int) -> AsyncEngine:
@@ -71,10 +72,17 @@ class Database:
 
     async def open(self) -> None:
         """Create the file and bring its schema up to date. Raises `SchemaTooNew` or `StoreError`."""
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
-            async with self._writer.begin() as connection:
-                await connection.run_sync(migration.upgrade)
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Another process may be making it just now.
+            async with asyncio.timeout(OPENING_TAKES):
+                await self._patiently(self._writer.begin, _migrate, "opened", IN_USE)
+        except TimeoutError as error:
+            raise StoreError(f"The database {self._path} is locked by another program. End that program.") from error
+        except OSError as error:
+            raise StoreError(
+                f"The folder {self._path.parent} cannot be made: {error.strerror}. Name another one as engine.data_dir."
+            ) from error
         except sa.exc.DatabaseError as error:
             raise StoreError(
                 f"The database {self._path} cannot be opened: {error.orig}. "
@@ -92,13 +100,15 @@ class Database:
         """Run `work` in one transaction that only reads."""
         return await self._patiently(self._reader.connect, work, "read")
 
-    async def _patiently(self, transaction: Transaction, work: Work[T], what: str) -> T:
+    async def _patiently(
+        self, transaction: Transaction, work: Work[T], what: str, passing: Iterable[str] = PASSING_TROUBLES
+    ) -> T:
         while True:
             try:
                 async with transaction() as connection:
                     result = await work(connection)
             except OperationalError as error:
-                if not _is_passing(error):
+                if not _is_any(error, passing):
                     raise
                 self._trouble.began(what, f"The database {self._path} cannot be {what} ({error.orig}); waiting.")
                 await asyncio.sleep(RETRY_AFTER)
@@ -112,3 +122,7 @@ class Database:
             await asyncio.wait(self._writing)
         await self._writer.dispose()
         await self._reader.dispose()
+
+
+async def _migrate(connection: AsyncConnection) -> None:
+    await connection.run_sync(migration.upgrade)

@@ -1,6 +1,6 @@
 """Statements about deliveries: what is owed to a chat or a folder, and the receipts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -52,13 +52,13 @@ class Deliveries:
         now: datetime,
         *,
         moved: Mapping[str, str] = NOTHING_MOVED,
-        forgotten: tuple[str, Iterable[str]] = ("", ()),
+        forgotten: Sequence[Seen] = (),
         ours: Sequence[Seen] = (),
     ) -> None:
         """PENDING -> DELIVERED, with its receipt.
 
-        In the same transaction originals that were `moved` (old path to new) are found at their new place, keys of an
-        inbox's owner are `forgotten`, and published pictures are known as `ours`.
+        In the same transaction originals that were `moved` (old path to new) are found at their new place, files that
+        have left their inbox are `forgotten`, and published pictures are known as `ours`.
         """
 
         async def work(connection: AsyncConnection) -> None:
@@ -69,7 +69,7 @@ class Deliveries:
             )
             for old, new in moved.items():
                 await _relocate(connection, delivery.job_id, old, new)
-            await forget(connection, *forgotten)
+            await forget(connection, forgotten)
             await remember(connection, ours, now)
 
         await self._database.write(work)

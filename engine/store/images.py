@@ -11,17 +11,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine.job import Attempt, Ending, Image, ImageStatus
-from engine.store.database import Database
+from engine.job import Ending, Image, ImageStatus
 from engine.store.jobs import count_finished, owe_deliveries
-from engine.store.rows import IMAGE_COLUMNS, attempt_of, image_of, source_of
+from engine.store.lookup import IS_PENDING, IS_PROCESSING, IS_RETRY_LATER, UNFINISHED, ImageLookup
+from engine.store.rows import IMAGE_COLUMNS, image_of
 from engine.store.schema import QUEUED, attempts, images, jobs
 
 UNCLAIMED = {"lease_until": None, "worker": ""}
-# Literals, not bound values: a database's generic plan does not use a partial index for a status that it cannot see.
-IS_PENDING = sa.text("status = 'PENDING'")
-IS_PROCESSING = sa.text("status = 'PROCESSING'")
-IS_RETRY_LATER = sa.text("status = 'RETRY_LATER'")
 
 
 def _claimable(models: Iterable[str], limit: int, job_id: str) -> sa.Select[Any]:
@@ -40,11 +36,8 @@ def _claimable(models: Iterable[str], limit: int, job_id: str) -> sa.Select[Any]
     return sa.select(queue.c.id).order_by(queue.c.priority, queue.c.turn, queue.c.id).limit(limit)
 
 
-class Images:
+class Images(ImageLookup):
     """The tables `images` and `attempts`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def claim(
         self, models: Sequence[str], limit: int, *, worker: str, now: datetime, lease_until: datetime, job_id: str = ""
@@ -193,7 +186,6 @@ class Images:
         chosen = images.c.job_id == job_id
         if image_ids:
             chosen &= images.c.id.in_(image_ids)
-        unfinished = sa.text("status IN ('PENDING', 'PROCESSING', 'RETRY_LATER')")
         cancelled = {
             "status": "CANCELLED",
             "finished_at": now,
@@ -206,7 +198,7 @@ class Images:
 
         async def work(connection: AsyncConnection) -> int:
             rows = await connection.execute(
-                sa.update(images).where(chosen, unfinished).values(**cancelled).returning(images.c.id)
+                sa.update(images).where(chosen, UNFINISHED).values(**cancelled).returning(images.c.id)
             )
             ids = [row.id for row in rows]
             if not ids:
@@ -219,84 +211,6 @@ class Images:
             return len(ids)
 
         return await self._database.write(work)
-
-    async def next_due(self) -> datetime | None:
-        """When the earliest retry is due or the earliest lease runs out."""
-        retry = sa.select(sa.func.min(images.c.next_retry_at)).where(IS_RETRY_LATER)
-        lease = sa.select(sa.func.min(images.c.lease_until)).where(IS_PROCESSING)
-
-        async def work(connection: AsyncConnection) -> datetime | None:
-            moments = [await connection.scalar(retry), await connection.scalar(lease)]
-            return min((moment for moment in moments if moment is not None), default=None)
-
-        return await self._database.read(work)
-
-    async def get(self, image_id: str) -> Image:
-        async def work(connection: AsyncConnection) -> Image:
-            return image_of((await connection.execute(sa.select(*IMAGE_COLUMNS).where(images.c.id == image_id))).one())
-
-        return await self._database.read(work)
-
-    async def of_job(self, job_id: str, *, after: int = -1, limit: int = 500) -> list[Image]:
-        """A page of a job's images, in order, behind ordinal `after`."""
-        page = (
-            sa.select(*IMAGE_COLUMNS)
-            .where(images.c.job_id == job_id, images.c.ordinal > after)
-            .order_by(images.c.ordinal)
-            .limit(limit)
-        )
-
-        async def work(connection: AsyncConnection) -> list[Image]:
-            return [image_of(row) for row in await connection.execute(page)]
-
-        return await self._database.read(work)
-
-    async def unfinished_of(self, job_id: str, path: str) -> list[str]:
-        """The ids of a job's images made from the photo at `path` that are not finished."""
-        unfinished = sa.select(images.c.id).where(
-            images.c.job_id == job_id,
-            images.c.source == source_of(path),
-            images.c.finished_at.is_(None),
-        )
-
-        async def work(connection: AsyncConnection) -> list[str]:
-            return list(await connection.scalars(unfinished))
-
-        return await self._database.read(work)
-
-    async def sources_of(self, job_id: str) -> set[str]:
-        """The paths of the first inputs of a job's images."""
-
-        async def work(connection: AsyncConnection) -> set[str]:
-            rows = await connection.scalars(sa.select(images.c.inputs).where(images.c.job_id == job_id))
-            return {inputs[0]["path"] for inputs in rows if inputs}
-
-        return await self._database.read(work)
-
-    async def sharing_source(self, image: Image) -> list[Image]:
-        """The job's images made from the same first input, `image` itself included."""
-        same = sa.select(*IMAGE_COLUMNS).where(
-            images.c.job_id == image.job_id,
-            images.c.source == (source_of(image.inputs[0].path) if image.inputs else ""),
-        )
-
-        async def work(connection: AsyncConnection) -> list[Image]:
-            return [image_of(row) for row in await connection.execute(same.order_by(images.c.ordinal))]
-
-        return await self._database.read(work)
-
-    async def attempts(self, image_ids: Sequence[str]) -> list[Attempt]:
-        """All attempts of these images, in order."""
-        ordered = (
-            sa.select(attempts)
-            .where(attempts.c.image_id.in_(image_ids))
-            .order_by(attempts.c.image_id, attempts.c.number)
-        )
-
-        async def work(connection: AsyncConnection) -> list[Attempt]:
-            return [attempt_of(row) for row in await connection.execute(ordered)]
-
-        return await self._database.read(work)
 
     async def _run(self, statement: sa.Update) -> int:
         async def work(connection: AsyncConnection) -> int:

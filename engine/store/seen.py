@@ -28,10 +28,11 @@ async def remember(connection: AsyncConnection, files: Sequence[Seen], now: date
     await connection.execute(upsert, [asdict(file) | {"taken_at": now} for file in files])
 
 
-async def forget(connection: AsyncConnection, owner: str, keys: Iterable[str]) -> None:
-    """Delete rows, in the caller's transaction."""
-    if keys := list(keys):
-        await connection.execute(sa.delete(seen).where(seen.c.owner == owner, seen.c.key.in_(keys)))
+async def forget(connection: AsyncConnection, files: Iterable[Seen]) -> None:
+    """Delete rows, in the caller's transaction; not those that tell of other bytes under the same key by now."""
+    for file in files:
+        same = (seen.c.owner == file.owner, seen.c.key == file.key, seen.c.sha256 == file.sha256)
+        await connection.execute(sa.delete(seen).where(*same))
 
 
 class SeenFiles:

@@ -55,7 +55,7 @@ async def test_a_receipt_moves_the_original_and_frees_its_name_at_once(store: St
         {"path": "/out/a.jpg"},
         START,
         moved={"/inbox/a.jpg": "/done/a.jpg"},
-        forgotten=("watch", ["a.jpg"]),
+        forgotten=[Seen("watch", "a.jpg", 1, 1, "aa")],
         ours=[Seen(OUR_RESULTS, "beef", 0, 0, "beef")],
     )
     image = await store.images.get(delivery.image_id)

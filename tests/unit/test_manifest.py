@@ -100,8 +100,8 @@ def test_a_manifest_line_says_everything_about_an_image(tmp_path: Path) -> None:
             "height": 600,
             "original": "../../done/garden/terrace.jpg",
             "result": "../../garden/terrace.jpg",
-            "before_preview": "previews/0001-before.jpg",
-            "after_preview": "previews/0001-after.jpg",
+            "before_preview": "_previews/0001-before.jpg",
+            "after_preview": "_previews/0001-after.jpg",
             "input_sha256": ["a1" * 32],
             "result_sha256": "b2" * 32,
             "fingerprint": "c3" * 32,
@@ -120,8 +120,8 @@ def test_the_manifest_keeps_the_jobs_order_and_names_the_previews_that_exist(tmp
     lines = manifest(tmp_path / "report")
     assert [(line["index"], line["status"]) for line in lines] == [(1, "COMPLETED"), (2, "FAILED"), (3, "COMPLETED")]
     named = {str(line[key]) for line in lines for key in ("before_preview", "after_preview")} - {""}
-    assert named == {name for name in files(tmp_path / "report") if name.startswith("previews")}
-    assert (tmp_path / "report" / "previews" / "0001-after.jpg").read_bytes() == AFTER
+    assert named == {name for name in files(tmp_path / "report") if name.startswith("_previews")}
+    assert (tmp_path / "report" / "_previews" / "0001-after.jpg").read_bytes() == AFTER
 
 
 def test_money_in_the_manifest_is_an_integer(tmp_path: Path) -> None:
@@ -218,13 +218,13 @@ def test_a_new_report_replaces_the_old_one_and_leaves_other_files_alone(tmp_path
     folder = tmp_path / "job"
     write(folder, *[replace(EDITED, before=None)] * 201)
     (folder / "terrace.jpg").write_bytes(b"result")
-    (folder / "previews" / "mine.jpg").write_bytes(b"mine")
+    (folder / "_previews" / "mine.jpg").write_bytes(b"mine")
     write(folder, replace(EDITED, name="other.jpg"))
     assert sorted(files(folder)) == [
+        "_previews/0001-after.jpg",
+        "_previews/0001-before.jpg",
+        "_previews/mine.jpg",
         "manifest.jsonl",
-        "previews/0001-after.jpg",
-        "previews/0001-before.jpg",
-        "previews/mine.jpg",
         "report.html",
         "terrace.jpg",
     ]
@@ -261,7 +261,7 @@ def test_previews_can_be_files_and_are_copied(tmp_path: Path) -> None:
     preview = tmp_path / "preview.jpg"
     preview.write_bytes(BEFORE)
     write(tmp_path / "report", replace(EDITED, before=preview))
-    assert (tmp_path / "report" / "previews" / "0001-before.jpg").read_bytes() == BEFORE
+    assert (tmp_path / "report" / "_previews" / "0001-before.jpg").read_bytes() == BEFORE
     assert preview.exists()
 
 

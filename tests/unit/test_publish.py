@@ -57,6 +57,48 @@ def test_a_move_that_was_interrupted_after_the_link_is_completed(tmp_path: Path,
     assert not source.exists()
 
 
+def test_a_move_that_was_interrupted_while_the_photo_was_hidden_is_completed(tmp_path: Path, source: Path) -> None:
+    source.rename(tmp_path / ".t.moving")
+    assert publish.is_moving(source, tag="t")
+    assert publish.move(source, tmp_path / "done" / "source.jpg", tag="t") == tmp_path / "done" / "source.jpg"
+    assert names(tmp_path) == ["done"]
+
+
+def test_a_photo_that_was_put_there_meanwhile_stays(tmp_path: Path, source: Path) -> None:
+    source.rename(tmp_path / ".t.moving")
+    source.write_bytes(b"a newer photo")
+    publish.move(source, tmp_path / "done" / "source.jpg", tag="t")
+    assert source.read_bytes() == b"a newer photo"
+    assert (tmp_path / "done" / "source.jpg").read_bytes() == b"picture"
+
+
+def test_a_photo_that_is_not_the_expected_one_stays(tmp_path: Path, source: Path) -> None:
+    assert publish.move(source, tmp_path / "done" / "a.jpg", tag="t", is_expected=lambda path: False) is None
+    assert names(tmp_path) == ["source.jpg"]
+
+
+def test_a_photo_that_cannot_be_moved_is_put_back(tmp_path: Path, source: Path) -> None:
+    (tmp_path / "done").write_bytes(b"in the way")
+    with pytest.raises(OSError, match="done"):
+        publish.move(source, tmp_path / "done" / "a.jpg", tag="t")
+    assert names(tmp_path) == ["done", "source.jpg"]
+    assert source.read_bytes() == b"picture"
+
+
+def test_a_name_that_a_killed_process_had_taken_is_used(tmp_path: Path, source: Path) -> None:
+    (tmp_path / "a.jpg").touch()
+    (tmp_path / ".t.part").write_bytes(b"half")
+    assert publish.publish(source, tmp_path / "a.jpg", tag="t") == tmp_path / "a.jpg"
+    assert (tmp_path / "a.jpg").read_bytes() == b"picture"
+
+
+def test_what_does_not_fit_on_the_disk_is_not_left_there(tmp_path: Path) -> None:
+    (tmp_path / "blob").mkdir()
+    with pytest.raises(OSError, match="blob"):
+        publish.replace(tmp_path / "blob", b"picture", tag="t")
+    assert names(tmp_path) == ["blob"]
+
+
 def test_a_moved_file_is_found_again_by_its_bytes(tmp_path: Path, source: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"another")
     digest = publish.sha256_of(source)

@@ -1,0 +1,158 @@
+"""What becomes of a claimed image that got no picture: decided by `engine.retry`, done here.
+
+Whoever lost the claim meanwhile writes nothing to the rows.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from engine.catalog import Model, Module
+from engine.errors import PhotoError
+from engine.job import Ending, Image
+from engine.lane import Lane
+from engine.provider import Limit, Misconfigured, ModelGone, NoPicture, RateLimited, Refused, Transient
+from engine.retry import Closing, Decision, Fail, Policy, Release, RetryAt, decide
+from engine.store import Gate, Store
+from engine.trouble import Trouble
+
+log = logging.getLogger(__name__)
+
+OUTCOMES: dict[type[NoPicture], str] = {
+    Refused: "refused",
+    RateLimited: "rate_limited",
+    Transient: "transient",
+    ModelGone: "model_gone",
+    Misconfigured: "misconfigured",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """An image with the catalog rows that it names."""
+
+    image: Image
+    model: Model
+    module: Module
+    fingerprint: str
+    lane: Lane
+
+    def __str__(self) -> str:
+        return f"{self.image.name} [{self.image.id[-6:]}]"
+
+
+class Settlement:
+    """Fails images, puts them off or back into the queue, and closes gates."""
+
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy,
+        *,
+        now: Callable[[], datetime],
+        rng: random.Random,
+        on_finished: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._policy = policy
+        self._now = now
+        self._rng = rng
+        self._on_finished = on_finished
+        self._trouble = Trouble(log)
+
+    async def no_picture(self, ticket: Ticket, outcome: NoPicture, seconds: float | None) -> None:
+        """The service was asked and made no picture, or none that can be used."""
+        cost = getattr(outcome, "cost_microusd", 0)
+        word = OUTCOMES[type(outcome)]
+        ending = Ending(word, outcome.why, ticket.model.provider, ticket.model.id, seconds, cost)
+        await self._apply(ticket, self._decide(ticket, outcome, ticket.lane.strikes), ending)
+
+    async def mistake(self, ticket: Ticket, error: Exception) -> None:
+        """LightWork itself, or a provider, broke its contract."""
+        log.error("image %s: an error of LightWork's own", ticket.image.id, exc_info=error)
+        why = f"LightWork made a mistake ({type(error).__name__}); its log says more."
+        await self._apply(ticket, self._decide(ticket, Transient("internal", why), 0), Ending("internal", repr(error)))
+
+    async def rejected(self, ticket: Ticket, error: PhotoError) -> None:
+        """The photo cannot be edited."""
+        await self._reject(ticket, error.code, error.reason, error.advice)
+
+    async def unreadable(self, ticket: Ticket, error: OSError) -> None:
+        """The photo is not there or cannot be read: it is to blame, or else the drive or share that it lies on."""
+        marker = ticket.image.place.get("marker")
+        if isinstance(error, PermissionError):
+            advice = "Change its permissions and have it edited again."
+            await self._reject(ticket, "denied", "The photo may not be read.", advice)
+        elif isinstance(error, FileNotFoundError) and not (marker and await asyncio.to_thread(_is_missing, marker)):
+            why = "The photo was taken away before it was its turn."
+            await self._reject(ticket, "gone", why, "Put it back to have it edited.")
+        else:
+            await self._wait_for_place(ticket, error)
+
+    async def held_back(self, ticket: Ticket) -> None:
+        """No call was made: LightWork is stopping, or the model's gate has closed."""
+        await self._apply(ticket, Decision(Release()), Ending("released"))
+
+    def read(self, ticket: Ticket) -> None:
+        """The photos could be read; trouble with their place is over."""
+        self._trouble.ended(f"place:{ticket.image.job_id}", "Photos can be reached again.")
+
+    def answered(self, model: Model) -> None:
+        """The service works; trouble with its model is over."""
+        self._trouble.ended(model.name, f"{model.name} works again.")
+
+    def _decide(self, ticket: Ticket, outcome: NoPicture, strikes: int) -> Decision:
+        return decide(
+            outcome,
+            retries=ticket.image.retries,
+            busy_since=ticket.image.busy_since,
+            strikes=strikes,
+            now=self._now(),
+            rng=self._rng,
+            policy=self._policy,
+        )
+
+    async def _reject(self, ticket: Ticket, code: str, why: str, advice: str) -> None:
+        await self._apply(ticket, Decision(Fail(code, why, advice)), Ending("rejected", why))
+
+    async def _wait_for_place(self, ticket: Ticket, error: OSError) -> None:
+        """The drive or share is away: wait, on the time budget, and the longer the longer it takes."""
+        reason = error.strerror or str(error)
+        told = f"{ticket} and others wait: {reason} ({error.filename})"
+        self._trouble.began(f"place:{ticket.image.job_id}", told)
+        waited = self._now() - (ticket.image.busy_since or self._now())
+        strikes = max(1, int(waited.total_seconds()).bit_length() - 1)
+        away = RateLimited(Limit.OVERLOAD, None, f"The photo cannot be reached: {reason}.")
+        move = self._decide(ticket, away, strikes).move
+        await self._apply(ticket, Decision(move), Ending("place", str(error)))
+
+    async def _apply(self, ticket: Ticket, decision: Decision, ending: Ending) -> None:
+        image, images, now = ticket.image, self._store.images, self._now()
+        if decision.closing:
+            await self._close_gate(ticket, decision.closing)
+        match decision.move:
+            case Fail(code, why, advice):
+                result = {"provider": ticket.model.provider, "model_id": ticket.model.id}
+                if await images.fail(image, ending=ending, code=code, error=why, advice=advice, result=result, now=now):
+                    log.info("✗ %s  %s", ticket, why)
+                    self._on_finished()
+            case RetryAt(at, retries, busy_since):
+                await images.retry_later(image, ending=ending, at=at, retries=retries, busy_since=busy_since, now=now)
+                log.info("↻ %s  again at %s: %s", ticket, at.astimezone().strftime("%H:%M:%S"), ending.detail)
+            case Release():
+                await images.release(image, ending=ending, now=now)
+
+    async def _close_gate(self, ticket: Ticket, closing: Closing) -> None:
+        model = ticket.model
+        gate = Gate(model.provider, model.id, closing.until, closing.kind, closing.why, closing.advice)
+        ticket.lane.close(closing.until)
+        await self._store.gates.close(gate)
+        self._trouble.began(model.name, f"‖ {model.name} waits until {gate}", kind=closing.kind)
+
+
+def _is_missing(path: str) -> bool:
+    return not Path(path).exists()

@@ -1,0 +1,114 @@
+"""What can be asked about images and attempts."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from engine.job import Attempt, Image
+from engine.store.database import Database
+from engine.store.rows import IMAGE_COLUMNS, attempt_of, image_of, source_of
+from engine.store.schema import attempts, images
+
+# Literals, not bound values: a database's generic plan does not use a partial index for a status that it cannot see.
+IS_PENDING = sa.text("status = 'PENDING'")
+IS_PROCESSING = sa.text("status = 'PROCESSING'")
+IS_RETRY_LATER = sa.text("status = 'RETRY_LATER'")
+UNFINISHED = sa.text("status IN ('PENDING', 'PROCESSING', 'RETRY_LATER')")
+
+
+class ImageLookup:
+    """Reads the tables `images` and `attempts`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def next_due(self, *, alive: str = "") -> datetime | None:
+        """When the earliest retry is due, or the earliest lease runs out that is not held by the worker `alive`."""
+        retry = sa.select(sa.func.min(images.c.next_retry_at)).where(IS_RETRY_LATER)
+        lease = sa.select(sa.func.min(images.c.lease_until)).where(IS_PROCESSING, images.c.worker != alive)
+
+        async def work(connection: AsyncConnection) -> datetime | None:
+            moments = [await connection.scalar(retry), await connection.scalar(lease)]
+            return min((moment for moment in moments if moment is not None), default=None)
+
+        return await self._database.read(work)
+
+    async def unfinished_by_model(self, job_id: str = "") -> dict[str, int]:
+        """How many unfinished images there are of each model, in one job or in all of them."""
+        counted = sa.select(images.c.model, sa.func.count()).where(UNFINISHED).group_by(images.c.model)
+        if job_id:
+            counted = counted.where(images.c.job_id == job_id)
+
+        async def work(connection: AsyncConnection) -> dict[str, int]:
+            return {model: number for model, number in await connection.execute(counted)}
+
+        return await self._database.read(work)
+
+    async def get(self, image_id: str) -> Image:
+        async def work(connection: AsyncConnection) -> Image:
+            return image_of((await connection.execute(sa.select(*IMAGE_COLUMNS).where(images.c.id == image_id))).one())
+
+        return await self._database.read(work)
+
+    async def of_job(self, job_id: str, *, after: int = -1, limit: int = 500) -> list[Image]:
+        """A page of a job's images, in order, behind ordinal `after`."""
+        page = (
+            sa.select(*IMAGE_COLUMNS)
+            .where(images.c.job_id == job_id, images.c.ordinal > after)
+            .order_by(images.c.ordinal)
+            .limit(limit)
+        )
+
+        async def work(connection: AsyncConnection) -> list[Image]:
+            return [image_of(row) for row in await connection.execute(page)]
+
+        return await self._database.read(work)
+
+    async def unfinished_of(self, job_id: str, path: str) -> list[str]:
+        """The ids of a job's images made from the photo at `path` that are not finished."""
+        unfinished = sa.select(images.c.id).where(
+            images.c.job_id == job_id,
+            images.c.source == source_of(path),
+            images.c.finished_at.is_(None),
+        )
+
+        async def work(connection: AsyncConnection) -> list[str]:
+            return list(await connection.scalars(unfinished))
+
+        return await self._database.read(work)
+
+    async def sources_of(self, job_id: str) -> set[str]:
+        """The paths of the first inputs of a job's images."""
+
+        async def work(connection: AsyncConnection) -> set[str]:
+            rows = await connection.scalars(sa.select(images.c.inputs).where(images.c.job_id == job_id))
+            return {inputs[0]["path"] for inputs in rows if inputs}
+
+        return await self._database.read(work)
+
+    async def sharing_source(self, image: Image) -> list[Image]:
+        """The job's images made from the same first input, `image` itself included."""
+        same = sa.select(*IMAGE_COLUMNS).where(
+            images.c.job_id == image.job_id,
+            images.c.source == (source_of(image.inputs[0].path) if image.inputs else ""),
+        )
+
+        async def work(connection: AsyncConnection) -> list[Image]:
+            return [image_of(row) for row in await connection.execute(same.order_by(images.c.ordinal))]
+
+        return await self._database.read(work)
+
+    async def attempts(self, image_ids: Sequence[str]) -> list[Attempt]:
+        """All attempts of these images, in order."""
+        ordered = (
+            sa.select(attempts)
+            .where(attempts.c.image_id.in_(image_ids))
+            .order_by(attempts.c.image_id, attempts.c.number)
+        )
+
+        async def work(connection: AsyncConnection) -> list[Attempt]:
+            return [attempt_of(row) for row in await connection.execute(ordered)]
+
+        return await self._database.read(work)

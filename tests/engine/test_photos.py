@@ -1,0 +1,128 @@
+"""Photos that cannot be edited, or not just now."""
+
+import logging
+import os
+from datetime import timedelta
+
+import pytest
+from hot_folder import photo
+from servers.gemini import GeminiServer
+from workshop import Workshop, original
+
+from engine.job import NewImage
+
+
+async def test_a_photo_that_cannot_be_decoded_fails_with_its_reason_and_costs_nothing(
+    shop: Workshop, server: GeminiServer
+) -> None:
+    half = shop.photo("half.jpg")
+    half.write_bytes(photo(1, (400, 300))[:3000])
+    text = shop.photo("text.jpg")
+    text.write_text("these are my holiday notes")
+    job = await shop.finished(await shop.job(half, text, shop.photo("good.jpg")))
+    first, second, third = await shop.images(job.id)
+    assert [first.error_code, second.error_code, third.error_code] == ["incomplete", "not_a_picture", ""]
+    assert "end of the picture is missing" in first.error
+    assert all(image.advice.endswith(".") for image in (first, second))
+    assert await shop.outcomes(first) == ["rejected"]
+    assert (job.completed, job.failed, server.posts) == (1, 2, 1)
+
+
+async def test_a_photo_that_was_taken_away_fails_and_says_so(shop: Workshop, server: GeminiServer) -> None:
+    gone = shop.photo("gone.jpg")
+    image = NewImage("gone.jpg", (original(gone),), "enhance", "nano_banana", place=shop.place())
+    gone.unlink()
+    job = await shop.finished(await shop.take_in([image]))
+    failed = await shop.only_image(job.id)
+    assert (failed.error_code, failed.error) == ("gone", "The photo was taken away before it was its turn.")
+    assert server.posts == 0
+
+
+async def test_a_photo_that_was_changed_since_is_not_edited(shop: Workshop, server: GeminiServer) -> None:
+    changed = shop.photo("changed.jpg")
+    image = NewImage("changed.jpg", (original(changed),), "enhance", "nano_banana", place=shop.place())
+    changed.write_bytes(photo(99))
+    job = await shop.finished(await shop.take_in([image]))
+    assert (await shop.only_image(job.id)).error_code == "changed"
+    assert server.posts == 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+async def test_a_photo_that_may_not_be_read_fails_and_says_what_to_do(shop: Workshop, server: GeminiServer) -> None:
+    secret = shop.photo("secret.jpg")
+    image = NewImage("secret.jpg", (original(secret),), "enhance", "nano_banana", place=shop.place())
+    secret.chmod(0)
+    job = await shop.finished(await shop.take_in([image]))
+    failed = await shop.only_image(job.id)
+    assert (failed.error_code, failed.advice) == ("denied", "Change its permissions and have it edited again.")
+    assert server.posts == 0
+
+
+async def test_a_reference_that_cannot_be_used_is_named(shop: Workshop, server: GeminiServer) -> None:
+    dress = shop.photo("dress.jpg")
+    dress.write_text("no picture")
+    inputs = (original(shop.photo("a.jpg")), original(dress))
+    image = NewImage("a.jpg", inputs, "enhance", "nano_banana", place=shop.place())
+    job = await shop.finished(await shop.take_in([image]))
+    assert (await shop.only_image(job.id)).error.startswith("dress.jpg, which is to be shown along with it,")
+    assert server.posts == 0
+
+
+async def test_photos_on_a_share_that_is_away_wait_and_that_is_told_once(
+    shop: Workshop, server: GeminiServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    photos = [shop.photo(f"{number}.jpg") for number in range(3)]
+    marker = shop.folder / "photos" / ".marker"
+    place = shop.place(marker=str(marker))
+    new = [NewImage(path.name, (original(path),), "enhance", "nano_banana", place=place) for path in photos]
+    share = shop.folder / "photos"
+    away = share.rename(shop.folder / "away")
+    job_id = await shop.take_in(new)
+    await shop.until(lambda: _all_wait(shop, job_id))
+    images = await shop.images(job_id)
+    assert {image.retries for image in images} == {0}
+    assert server.posts == 0
+    away.rename(share)
+    marker.touch()
+    await shop.until(lambda: _woken(shop, job_id))
+    assert (await shop.finished(job_id)).completed == 3
+    told = [record.message for record in caplog.records if "wait:" in record.message or "reached" in record.message]
+    told = [message for message in told if not message.startswith("↻")]
+    assert len(told) == 2
+    assert "and others wait: No such file or directory" in told[0]
+    assert told[1] == "Photos can be reached again."
+
+
+async def _all_wait(shop: Workshop, job_id: str) -> bool:
+    return set(await shop.statuses(job_id)) == {"RETRY_LATER"}
+
+
+async def _woken(shop: Workshop, job_id: str) -> bool:
+    shop.skip(seconds=10)
+    return all(image.finished_at for image in await shop.images(job_id))
+
+
+async def test_a_share_that_stays_away_is_asked_less_and_less_and_given_up_after_a_day(
+    shop: Workshop, server: GeminiServer
+) -> None:
+    inputs = (original(shop.photo("a.jpg")),)
+    (shop.folder / "photos" / "a.jpg").unlink()
+    place = shop.place(marker=str(shop.folder / "nowhere" / ".marker"))
+    job_id = await shop.take_in([NewImage("a.jpg", inputs, "enhance", "nano_banana", place=place)])
+    begun = shop.clock()
+    while shop.clock() - begun < timedelta(hours=26):
+        await shop.until(lambda: _rests(shop, job_id))
+        image = await shop.only_image(job_id)
+        if image.finished_at:
+            break
+        assert shop.clock() - begun < timedelta(hours=25)
+        shop.skip(minutes=50)
+    assert (image.error_code, server.posts) == ("overloaded", 0)
+    assert "24 hours" in image.error
+
+
+async def _rests(shop: Workshop, job_id: str) -> bool:
+    image = await shop.only_image(job_id)
+    due = image.next_retry_at
+    return image.finished_at is not None or (due is not None and due > shop.clock())

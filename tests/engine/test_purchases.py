@@ -1,0 +1,227 @@
+"""What was bought is not bought again, whatever happens between the answer and the row."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from servers.gemini import GeminiServer
+from servers.gemini_behaviours import Answer, Delay, Hang
+from servers.gemini_pictures import blank
+from workshop import NANO_BANANA, PRICE, Workshop, opened, original, settings_for, until, working
+
+from engine.decoder import Decoder
+from engine.fingerprint import fingerprint
+from engine.finish import Finished
+from engine.job import Image
+from engine.picture import too_heavy
+from engine.provider import Done
+from engine.purchase import Purchases
+
+
+async def test_two_equal_photos_in_one_job_are_bought_once(shop: Workshop, server: GeminiServer) -> None:
+    server.default = Delay(0.2)
+    job = await shop.finished(await shop.job(*(shop.photo(f"{number}.jpg", seed=1) for number in range(4))))
+    outcomes = sorted([await shop.outcomes(image) for image in await shop.images(job.id)])
+    assert outcomes == [["done"], ["found"], ["found"], ["found"]]
+    assert (job.completed, job.cost_microusd, server.posts) == (4, PRICE, 1)
+
+
+async def test_the_same_photo_costs_nothing_the_next_time(shop: Workshop, server: GeminiServer) -> None:
+    await shop.finished(await shop.job(shop.photo("a.jpg", seed=1)))
+    again = await shop.finished(await shop.job(shop.photo("b.jpg", seed=1)))
+    assert (again.completed, again.cost_microusd, server.posts) == (1, 0, 1)
+
+
+async def test_another_prompt_model_or_sample_is_another_picture(shop: Workshop, server: GeminiServer) -> None:
+    photo = shop.photo("a.jpg")
+    for wish in ({}, {"prompt": "Warmer."}, {"model": "nano_banana_lite"}, {"sample": 1}, {"module": "food"}):
+        await shop.finished(await shop.job(photo, **wish))
+    assert server.posts == 5
+
+
+async def test_an_answer_whose_row_was_lost_is_found_and_counted_once(tmp_path: Path, server: GeminiServer) -> None:
+    settings = settings_for(tmp_path, server.url)
+    async with opened(settings, tmp_path) as shop:
+        job_id = await shop.job(shop.photo("a.jpg"), shop.photo("b.jpg"))
+        image = (await shop.images(job_id))[0]
+        await _bought(shop, image)
+    async with working(settings, tmp_path) as shop:
+        job = await shop.finished(job_id)
+        first, second = await shop.images(job_id)
+        assert [await shop.outcomes(image) for image in (first, second)] == [["found"], ["done"]]
+        assert (first.cost_microusd, second.cost_microusd, job.cost_microusd) == (PRICE, PRICE, 2 * PRICE)
+        again = await shop.finished(await shop.job(shop.photo("a.jpg")))
+    assert (again.cost_microusd, server.posts) == (0, 1)
+
+
+async def _bought(shop: Workshop, image: Image) -> None:
+    """The picture for an image came back and was kept; then the process died."""
+    catalog = shop.engine.catalog
+    model = catalog.model(image.model)
+    print_ = fingerprint(image, model, catalog.module(image.module))
+    done = Done(blank("1K", "3:2", "image/jpeg"), "image/jpeg", PRICE)
+    await Purchases(shop.engine.store.blobs).keep(print_, image, model, done, 1.0)
+
+
+async def test_a_stored_answer_that_is_junk_is_thrown_away_and_bought_anew(
+    tmp_path: Path, server: GeminiServer
+) -> None:
+    settings = settings_for(tmp_path, server.url)
+    async with working(settings, tmp_path) as shop:
+        await shop.finished(await shop.job(shop.photo("a.jpg")))
+        (stored,) = [path for path in (tmp_path / "data/blobs/results").rglob("*") if _is_answer(path)]
+        stored.write_bytes(b"a disk fault")
+        job = await shop.finished(await shop.job(shop.photo("a.jpg")))
+        assert await shop.outcomes(await shop.only_image(job.id)) == ["transient", "done"]
+    assert (job.completed, server.posts) == (1, 2)
+
+
+def _is_answer(path: Path) -> bool:
+    return path.is_file() and path.suffix != ".json"
+
+
+DOOMED = """
+import asyncio, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from engine.app import open_engine
+from workshop import settings_for
+
+async def work():
+    async with open_engine(settings_for(Path({folder!r}), {url!r}, lease="1h")) as engine:
+        await engine.run(asyncio.Event())
+
+asyncio.run(work())
+"""
+
+
+def doomed(folder: Path, server: GeminiServer) -> subprocess.Popen[bytes]:
+    """A process that works on the jobs of a folder until it is killed."""
+    here = Path(__file__).parent
+    code = DOOMED.format(tests=str(here), folder=str(folder), url=server.url)
+    return subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(here.parent)})
+
+
+async def killed(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGKILL)
+    await asyncio.to_thread(process.wait)
+
+
+async def test_a_kill_between_answer_and_row_costs_nothing(tmp_path: Path, server: GeminiServer) -> None:
+    settings = settings_for(tmp_path, server.url)
+    async with opened(settings, tmp_path) as shop:
+        job_id = await shop.job(shop.photo("a.jpg"))
+    outputs = tmp_path / "data" / "blobs" / "outputs"
+    outputs.parent.mkdir(exist_ok=True)
+    outputs.write_text("in the way of what comes after the answer is kept")
+    process = doomed(tmp_path, server)
+    try:
+        await until(lambda: any(map(_is_answer, (tmp_path / "data/blobs/results").rglob("[0-9a-f]*"))))
+    finally:
+        await killed(process)
+    outputs.unlink()
+    async with working(settings, tmp_path) as shop:
+        job = await shop.finished(job_id)
+        image = await shop.only_image(job_id)
+        assert await shop.outcomes(image) == ["lost", "found"]
+    assert (job.completed, job.cost_microusd, server.posts) == (1, PRICE, 1)
+
+
+async def test_what_a_killed_process_had_claimed_is_taken_up_at_the_next_start_without_waiting_for_leases(
+    tmp_path: Path, server: GeminiServer
+) -> None:
+    server.default = Hang()
+    settings = settings_for(tmp_path, server.url)
+    async with opened(settings, tmp_path) as shop:
+        job_id = await shop.job(*(shop.photo(f"{number}.jpg") for number in range(3)))
+    process = doomed(tmp_path, server)
+    try:
+        await until(lambda: server.posts == 3)
+    finally:
+        await killed(process)
+    server.default = Answer()
+    async with working(settings, tmp_path) as shop:
+        job = await shop.finished(job_id, within=10)
+        assert {image.attempt for image in await shop.images(job_id)} == {2}
+    assert job.completed == 3
+    assert list((tmp_path / "data" / "workers").iterdir()) == []
+
+
+async def test_the_late_answer_of_a_cancelled_job_writes_nothing(shop: Workshop, server: GeminiServer) -> None:
+    server.default = Delay(0.5)
+    job_id = await shop.job(shop.photo("a.jpg"))
+    await server.arrived.wait()
+    assert await shop.engine.intake.cancel(job_id) == 1
+    job = await shop.finished(job_id)
+    before = await shop.only_image(job_id)
+    results = shop.folder / "data" / "blobs" / "results"
+    await shop.until(lambda: any(map(_is_answer, results.rglob("[0-9a-f]*"))))
+    await shop.until(lambda: shop.engine.claims.lane(shop.engine.catalog.model("nano_banana")).claimed == 0)
+    assert await shop.only_image(job_id) == before
+    assert (str(before.status), await shop.outcomes(before)) == ("CANCELLED", ["cancelled"])
+    assert (str(job.status), job.cost_microusd) == ("CANCELLED", 0)
+    assert not (shop.folder / "out" / "a.jpg").exists()
+    assert list((shop.folder / "data" / "blobs" / "outputs").iterdir()) == []
+
+
+async def test_a_computer_that_slept_through_its_lease_does_not_ask_a_second_time(
+    shop: Workshop, server: GeminiServer
+) -> None:
+    server.default = Delay(0.5)
+    job_id = await shop.job(shop.photo("a.jpg"))
+    await server.arrived.wait()
+    shop.skip(hours=8)
+    await shop.engine.claims.bring_back_due()
+    assert await shop.engine.store.images.next_due(alive=shop.engine.claims._worker) is None  # it would be at once
+    job = await shop.finished(job_id)
+    assert await shop.outcomes(await shop.only_image(job_id)) == ["done"]
+    assert (job.completed, server.posts) == (1, 1)
+
+
+class Exhausted(Decoder):
+    """Has no memory left when the first answer comes."""
+
+    tries = 0
+
+    async def finish(self, *arguments: Any, **options: Any) -> Finished:
+        self.tries += 1
+        if self.tries == 1:
+            raise too_heavy()
+        return await super().finish(*arguments, **options)
+
+
+async def test_an_answer_that_only_this_computer_cannot_cope_with_is_not_bought_again(
+    shop: Workshop, server: GeminiServer
+) -> None:
+    own, shop.engine.work._decoder = shop.engine.work._decoder, Exhausted()
+    job = await shop.finished(await shop.job(shop.photo("a.jpg")))
+    image = await shop.only_image(job.id)
+    assert await shop.outcomes(image) == ["transient", "found"]
+    assert (job.completed, image.retries, job.cost_microusd, server.posts) == (1, 1, PRICE, 1)
+    await shop.engine.work._decoder.aclose()
+    shop.engine.work._decoder = own
+
+
+async def test_a_photo_that_could_not_be_hashed_shares_no_result_with_another(
+    shop: Workshop, server: GeminiServer
+) -> None:
+    photos = [shop.photo("a.jpg"), shop.photo("b.jpg")]
+    new = [replace(shop.new_image(path), inputs=(replace(original(path), sha256="unread"),)) for path in photos]
+    job = await shop.finished(await shop.take_in(new))
+    assert {image.error_code for image in await shop.images(job.id)} == {"changed"}
+    assert server.posts == 0
+
+
+async def test_a_changed_id_in_the_catalog_is_another_picture(tmp_path: Path, server: GeminiServer) -> None:
+    async with working(settings_for(tmp_path, server.url), tmp_path) as shop:
+        await shop.finished(await shop.job(shop.photo("a.jpg")))
+    pro = settings_for(tmp_path, server.url, models={"nano_banana": {"id": "gemini-3-pro-image"}})
+    async with working(pro, tmp_path) as shop:
+        image = await shop.only_image((await shop.finished(await shop.job(shop.photo("a.jpg")))).id)
+    assert [asked.model for asked in server.requests] == [NANO_BANANA[1], "gemini-3-pro-image"]
+    assert image.result["model_id"] == "gemini-3-pro-image"

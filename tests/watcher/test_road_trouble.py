@@ -1,0 +1,117 @@
+"""Trouble with disks and shares is no fault of a photo: it waits, the log says why once, and work goes on by itself."""
+
+from pathlib import Path
+
+import pytest
+from hot_folder import files, photo
+from lightwork_process import LightWork, in_namespace, lightwork, under_permissions
+
+MOUNTED = 'mkdir -p "{folder}" && mount -t tmpfs -o size={size} none "{folder}"'
+
+
+def fill(folder: Path) -> Path:
+    """Use up all space of a file system."""
+    filler = folder / ".filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12, 1):
+            try:
+                while True:
+                    file.write(b"\1" * size)
+            except OSError:
+                continue
+    return filler
+
+
+async def told(process: LightWork, words: str) -> None:
+    await process.until(lambda: words in process.log())
+
+
+async def test_a_full_disk_below_the_outbox_is_waited_for(tmp_path: Path) -> None:
+    outbox = tmp_path / "photos" / "outbox"
+    own_disk = in_namespace(MOUNTED.format(folder=outbox, size="1m"))
+    async with lightwork(tmp_path, prefix=own_disk) as process:
+        await process.until(process.failed.is_dir)
+        inside = process.inside(outbox)
+        filler = fill(inside)
+        names = {"a.jpg", "b.jpg", "c.jpg"}
+        for seed, name in enumerate(names):
+            process.drop(name, photo(seed, size=(600, 400)))
+        await told(process, "No space left on device")
+        await told(process, "✓")
+        assert files(process.inbox) == names
+        filler.unlink()
+        await process.until(lambda: files(process.done) == names)
+        await told(process, "being handed over again")
+        assert names < files(inside)
+        assert not [name for name in files(inside) if name.endswith(".part")]
+        assert process.log().count("No space left on device") == 1
+
+
+async def test_a_full_disk_below_the_database_is_waited_for(tmp_path: Path) -> None:
+    own_disk = in_namespace(MOUNTED.format(folder=tmp_path / "data", size="4m"))
+    async with lightwork(tmp_path, prefix=own_disk) as process:
+        await process.until(process.failed.is_dir)
+        filler = fill(process.inside(tmp_path / "data"))
+        names = {"a.jpg", "b.jpg", "c.jpg"}
+        for seed, name in enumerate(names):
+            process.drop(name, photo(seed))
+        await told(process, "cannot be written")
+        assert files(process.inbox) == names
+        filler.unlink()
+        await process.until(lambda: files(process.done) == names)
+        assert process.results() == names
+        assert process.log().count("database or disk is full") == 1
+
+
+async def test_an_outbox_that_may_not_be_written_is_waited_for(tmp_path: Path) -> None:
+    async with lightwork(tmp_path, prefix=under_permissions()) as process:
+        await process.until(process.failed.is_dir)
+        process.outbox.chmod(0o500)
+        names = {"a.jpg", "b.jpg", "c.jpg"}
+        for seed, name in enumerate(names):
+            process.drop(name, photo(seed))
+        await told(process, "Results wait: Permission denied")
+        assert files(process.inbox) == names
+        process.outbox.chmod(0o700)
+        await process.until(lambda: files(process.done) == names)
+        assert process.log().count("Results wait") == 1
+
+
+async def test_a_photo_that_may_not_be_read_is_told_once_and_taken_when_it_may(tmp_path: Path) -> None:
+    async with lightwork(tmp_path, prefix=under_permissions(), rescan="200ms") as process:
+        process.drop("locked.jpg", photo(1)).chmod(0)
+        process.drop("open.jpg", photo(2))
+        await process.until(lambda: files(process.done) == {"open.jpg"})
+        await process.until(lambda: "locked.jpg.error.txt" in files(process.failed))
+        assert "Permission denied" in process.note("locked.jpg")
+        (process.inbox / "locked.jpg").chmod(0o600)
+        await process.until(lambda: files(process.done) == {"open.jpg", "locked.jpg"})
+        assert files(process.failed) == set()
+        assert process.log().count("cannot be read just now") == 1
+
+
+async def test_folders_on_different_disks_lose_nothing_and_keep_names(tmp_path: Path) -> None:
+    folders = [tmp_path / "photos" / name for name in ("outbox", "done", "failed")]
+    own_disks = in_namespace(" && ".join(MOUNTED.format(folder=folder, size="1m") for folder in folders))
+    async with lightwork(tmp_path, prefix=own_disks) as process:
+        process.drop("sea/a.jpg", photo(1))
+        process.drop("sea/bad.jpg", b"no photo")
+        await process.until(lambda: files(process.inbox) == set() and process.failed.is_dir())
+        outbox, done, failed = map(process.inside, folders)
+        await process.until(lambda: "sea/bad.jpg.error.txt" in files(failed))
+        await process.until(lambda: (done / "sea" / "a.jpg").exists())
+        assert (done / "sea" / "a.jpg").read_bytes() == photo(1)
+        assert "sea/a.jpg" in files(outbox)
+        left = [name for folder in (outbox, done, failed) for name in files(folder) if name.endswith(".part")]
+        assert not left
+
+
+@pytest.mark.parametrize("gone", ["inbox", "outbox", "done", "failed"])
+async def test_a_folder_that_somebody_deleted_is_made_again(tmp_path: Path, gone: str) -> None:
+    async with lightwork(tmp_path, rescan="200ms") as process:
+        await process.until(process.failed.is_dir)
+        (process.path / gone).rmdir()
+        await process.until((process.path / gone).is_dir)
+        process.drop("a.jpg", photo(1))
+        await process.until(lambda: files(process.done) == {"a.jpg"})
+        assert process.results() == {"a.jpg"}
