@@ -43,8 +43,9 @@ def measure(folder: Path, *, short: bool) -> list[Figure]:
             memory = memory_of(process.pid)[0]
             idle = _idle_percent(process.pid, idle_seconds)
         posts = server.log()["posts"]
+    taken = count(data_dir, "SELECT count(*) FROM images")
     return [
-        exactly(f"photos taken, dropped within {dropped:.1f} s", count(data_dir, "SELECT count(*) FROM images"), number),
+        exactly(f"photos taken, dropped within {dropped:.1f} s", taken, number),
         exactly("requests to the service", posts, number),
         exactly("results in the outbox", len(list((watch / "outbox").glob("*.jpg"))), number),
         exactly("originals in done/", len(list((watch / "done").glob("*.jpg"))), number),

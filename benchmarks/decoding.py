@@ -1,6 +1,6 @@
 """Decodes all photos of a folder at once. Says a line when it is ready and when it is done, and waits for one between.
 
-    python -m benchmarks.decoding naive|ours PHOTOS
+Run as `python -m benchmarks.decoding naive|ours PHOTOS`.
 """
 
 import asyncio

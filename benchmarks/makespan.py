@@ -11,7 +11,7 @@ from statistics import median
 
 from benchmarks.figures import Figure, at_most, exactly
 from benchmarks.photos import realistic_answer, write_photos
-from benchmarks.programs import LIGHTWORK, Peak, count, peak_of, protocol_server, remove, running, write_config
+from benchmarks.programs import LIGHTWORK, Peak, count, finish, peak_of, protocol_server, remove, running, write_config
 
 SIZE = (4000, 3000)
 DELAY = 2.0
@@ -107,8 +107,7 @@ def _cut_lines(folder: Path, *, short: bool) -> Figure:
         config = write_config(folder / "ours", server, concurrency=IN_FLIGHT)
         server.plan(*[do for cut in CUTS for do in (cut, {"do": "answer"}, {"do": "answer"})] * (number // 6))
         command = [LIGHTWORK, "process", photos, "--out", folder / "out", "--yes", "--config", config]
-        with running(command, stdout=subprocess.DEVNULL) as process:
-            process.wait()
+        finish(command)
         posts = server.log()["posts"]
     attempts = count(folder / "ours" / "data", CALLS)
     remove(folder / "out", folder / "ours")

@@ -1,11 +1,12 @@
 """Eight JPEGs of 48 MP at once, beside eight threads that decode them as they come"""
 
+import subprocess
 import sys
 from pathlib import Path
 
 from benchmarks.figures import Figure, at_most
 from benchmarks.photos import write_photos
-from benchmarks.programs import memory_of, peak_of, running
+from benchmarks.programs import line_of, memory_of, peak_of, running
 
 SIZE = (8000, 6000)
 NUMBER = 8
@@ -26,13 +27,9 @@ def measure(folder: Path, *, short: bool) -> list[Figure]:
 def _growth(how: str, photos: Path) -> int:
     """Peak RSS above what the program has before it begins, which it says by a line."""
     command = [sys.executable, "-m", "benchmarks.decoding", how, photos]
-    with running(command, stdin=-1, stdout=-1) as process:
-        assert process.stdin
-        assert process.stdout
-        process.stdout.readline()
+    with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        line_of(process)
         before = memory_of(process.pid)[0]
         with peak_of(process.pid, PEAK_EVERY) as peak:
-            process.stdin.write(b"\n")
-            process.stdin.flush()
-            process.stdout.readline()
+            process.communicate(b"\n")
     return peak.rss - before

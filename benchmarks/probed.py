@@ -1,6 +1,6 @@
 """`lightwork process`, with a probe in its event loop that prints how late the loop is, as JSON in milliseconds.
 
-    python -m benchmarks.probed CONFIG PHOTOS OUT
+Run as `python -m benchmarks.probed CONFIG PHOTOS OUT`.
 """
 
 import asyncio
@@ -43,4 +43,5 @@ if __name__ == "__main__":
     settings = load_settings(config, os.environ, Path.cwd())
     order = Order((photos,), out, settings.engine.module, settings.engine.model, "")
     late = sorted(asyncio.run(measured(order, settings)))
-    print(json.dumps({"p50": 1e3 * late[len(late) // 2], "p99": 1e3 * late[len(late) * 99 // 100], "max": 1e3 * late[-1]}))
+    at = {"p50": len(late) // 2, "p99": len(late) * 99 // 100, "max": -1}
+    print(json.dumps({name: 1e3 * late[index] for name, index in at.items()}))

@@ -1,4 +1,5 @@
 """The programs that are measured, each in a process of its own: the protocol server, LightWork, plain scripts."""
+# ruff: noqa: S310, S603 - only this project's own programs are started and asked
 
 import base64
 import json
@@ -10,9 +11,8 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,12 +55,8 @@ class Server:
 def protocol_server(delay: float) -> Iterator[Server]:
     """A fresh protocol server that answers after `delay` seconds."""
     command = [sys.executable, "-m", "servers.gemini", "--port", "0", "--delay", str(delay), "--no-echo"]
-    with subprocess.Popen(command, cwd=ROOT / "tests", stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            yield Server(process.stdout.readline().strip())
-        finally:
-            process.terminate()
+    with running(command, cwd=ROOT / "tests", stdout=subprocess.PIPE) as process:
+        yield Server(line_of(process))
 
 
 def write_config(folder: Path, server: Server, *, concurrency: int = 16, more: str = "") -> Path:
@@ -74,10 +70,11 @@ def write_config(folder: Path, server: Server, *, concurrency: int = 16, more: s
 
 
 @contextmanager
-def running(command: Sequence[str | Path], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+def running(command: Sequence[object], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
     """A program, which is told to stop at the end if it has not ended by itself."""
     environment = {**os.environ, "GEMINI_API_KEY": "benchmark"}
-    with subprocess.Popen([str(one) for one in command], cwd=ROOT, env=environment, **options) as process:
+    told = {"cwd": ROOT, "env": environment, **options}
+    with subprocess.Popen([str(one) for one in command], **told) as process:
         try:
             yield process
         finally:
@@ -87,6 +84,19 @@ def running(command: Sequence[str | Path], **options: Any) -> Iterator[subproces
                     process.wait(STOP_WITHIN)
                 except subprocess.TimeoutExpired:
                     process.kill()
+
+
+def finish(command: Sequence[object]) -> int:
+    """Run a program to its end, whatever it prints; returns its exit code."""
+    with running(command, stdout=subprocess.DEVNULL) as process:
+        return process.wait()
+
+
+def line_of(process: subprocess.Popen[bytes]) -> str:
+    """The next line that a program prints."""
+    if process.stdout is None:
+        raise ValueError("its output was not asked for")
+    return process.stdout.readline().decode().strip()
 
 
 @dataclass(slots=True)

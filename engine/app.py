@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 
+from filelock import FileLock
+
 from engine.catalog import Catalog, load_catalog
 from engine.claim import Claims
 from engine.decoder import Decoder
@@ -18,7 +20,7 @@ from engine.errors import SettingsError
 from engine.folder import FolderCourier
 from engine.intake import Intake
 from engine.photo import Limits
-from engine.presence import Presence
+from engine.presence import Presence, lock_of
 from engine.provider import Provider
 from engine.providers import Surroundings, builders
 from engine.reporter import Reporter
@@ -57,13 +59,25 @@ class Engine:
                 renewing = services.create_task(self.claims.renew_forever())
                 delivering = services.create_task(self.folders.run(stop))
                 await self._work_until(stop)
-                await delivering
-                while await self.folders.hand_over_due():
-                    pass
+                await self._hand_over_the_last(delivering)
                 renewing.cancel()
         finally:
             self.upkeep.stop()
             await self.claims.hand_back()
+
+    def lock(self, name: str) -> FileLock:
+        """A lock among all processes of this data folder; the system lets go of it when its process dies."""
+        return lock_of(self.settings.engine.data_dir, name)
+
+    async def _hand_over_the_last(self, delivering: asyncio.Task[None]) -> None:
+        """What was finished at the end, as far as that goes within the grace time; the next start does the rest."""
+        try:
+            async with asyncio.timeout(self.settings.engine.grace.total_seconds()):
+                await delivering
+                while await self.folders.hand_over_due():
+                    pass
+        except TimeoutError:
+            log.warning("some results could not be handed over in time; that is done at the next start")
 
     async def _work_until(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as images:
@@ -144,9 +158,8 @@ def _assemble(
 ) -> Engine:
     engine = settings.engine
     claims = Claims(store, catalog, worker=worker, now=now, concurrency=engine.concurrency, lease=engine.lease)
-    folders = Deliveries(
-        store, "folder", FolderCourier(store, Reporter(store, catalog, version("lightwork")), now=now), now=now
-    )
+    courier = FolderCourier(store, Reporter(store, catalog, version("lightwork")), now=now)
+    folders = Deliveries(store, "folder", courier, now=now, lock=lock_of(engine.data_dir, "folder-deliveries"))
     work = Work(
         store=store,
         catalog=catalog,

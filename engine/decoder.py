@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -37,7 +38,7 @@ Task = tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]
 
 # Never fork: the parent has threads. The fork server has none, and shares what it has imported with its children.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["engine.finish"])
+PROCESSES.set_forkserver_preload(["engine.decoder"])
 TRIES = 2
 
 
@@ -58,6 +59,7 @@ class Decoder:
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._closed = False
+        ensure_running()  # it imports for a third of a second; by the time that a photo comes it has done so
 
     async def prepare(
         self, source: Path | bytes, *, sha256: str, limits: photo.Limits, edge: int, preview_edge: int

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from filelock import FileLock, Timeout
+
 from engine.errors import PlaceError
 from engine.job import Delivery
 from engine.store import Store
@@ -39,13 +41,16 @@ class Courier(Protocol):
 class Deliveries:
     """Does what is owed to one frontend, so that no frontend waits for another's chat or share."""
 
-    def __init__(self, store: Store, frontend: str, courier: Courier, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: Store, frontend: str, courier: Courier, *, now: Callable[[], datetime], lock: FileLock
+    ) -> None:
         self._store = store
         self._frontend = frontend
         self._courier = courier
         self._now = now
         self._woken = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._lock = lock
         self._trouble = Trouble(log)
 
     def wake(self) -> None:
@@ -60,11 +65,15 @@ class Deliveries:
                 await self._wait(stop)
 
     async def hand_over_due(self) -> int:
-        """Hand over what is owed now; returns how many duties were tried."""
+        """Hand over what is owed now; returns how many duties were tried: none while another process does it."""
         async with self._turn:
-            due = await self._store.deliveries.due(self._frontend, self._now(), limit=AT_ONCE)
-            for delivery in due:
-                await self._hand_over(delivery)
+            try:
+                with self._lock.acquire(timeout=0):
+                    due = await self._store.deliveries.due(self._frontend, self._now(), limit=AT_ONCE)
+                    for delivery in due:
+                        await self._hand_over(delivery)
+            except Timeout:
+                return 0
         return len(due)
 
     async def _hand_over(self, delivery: Delivery) -> None:

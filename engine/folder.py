@@ -33,8 +33,8 @@ class FolderPlace:
     """Where an image's result and original go.
 
     `outbox` is the folder that `name` (the image's) is put below. `done` and `failed` are where the original goes, with
-    its own sidecar files; empty: it stays. `owner` and `key` are what the inbox knows it by. `marker` is a file whose
-    absence means that the folder is offline.
+    its own sidecar files; empty: it stays. `owner` and `key` are what the inbox knows it by. `markers` are files whose
+    absence means that a folder is offline.
     """
 
     outbox: str
@@ -43,14 +43,15 @@ class FolderPlace:
     sidecars: tuple[str, ...] = ()
     owner: str = ""
     key: str = ""
-    marker: str = ""
+    markers: tuple[str, ...] = ()
 
     def json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def of(cls, image: Image) -> "FolderPlace":
-        return cls(**{**image.place, "sidecars": tuple(image.place.get("sidecars", ()))})
+        lists = {name: tuple(image.place.get(name, ())) for name in ("sidecars", "markers")}
+        return cls(**{**image.place, **lists})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class FolderCourier:
 
     async def _image(self, delivery: Delivery, image: Image) -> None:
         place = FolderPlace.of(image)
-        await asyncio.to_thread(_check_online, place.marker)
+        await asyncio.to_thread(_check_online, place.markers)
         receipt: dict[str, Any] = {}
         ours: list[Seen] = []
         if image.status is ImageStatus.COMPLETED:
@@ -112,17 +113,18 @@ class FolderCourier:
 
     async def _report(self, delivery: Delivery) -> None:
         job = await self._store.jobs.get(delivery.job_id)
-        await asyncio.to_thread(_check_online, job.place.get("marker", ""))
+        await asyncio.to_thread(_check_online, job.place.get("markers", ()))
         folder = await self._reporter.write(job)
         await self._store.deliveries.delivered(delivery, {"path": str(folder)}, self._now())
 
 
-def _check_online(marker: str) -> None:
-    if marker and not Path(marker).exists():
-        raise PlaceError(
-            f"{Path(marker).parent} seems to be away: its marker file {Path(marker).name} is missing. "
-            "Mount the drive or share again."
-        )
+def _check_online(markers: Iterable[str]) -> None:
+    for marker in map(Path, markers):
+        if not marker.exists():
+            raise PlaceError(
+                f"{marker.parent} seems to be away: its marker file {marker.name} is missing. "
+                "Mount the drive or share again."
+            )
 
 
 def _move_original(images: Sequence[Image], place: FolderPlace, tag: str) -> Moved:
@@ -133,13 +135,15 @@ def _move_original(images: Sequence[Image], place: FolderPlace, tag: str) -> Mov
     failures = [image for image in images if image.status is not ImageStatus.COMPLETED]
     failed = len(failures) == len(images)
     target = Path(place.failed if failed else place.done)
-    for sidecar in place.sidecars:
-        _move_sidecar(Path(sidecar), target.parent, tag)
     moved: Path | None
-    if path.exists() or publish.is_moving(path, tag=tag):
+    if publish.is_moving(path, tag=tag) or path.exists():
+        if not publish.is_moving(path, tag=tag) and not _is_unchanged(path, original):
+            return Moved({}, left)  # another file bears its name by now; that one is taken in anew
+        for sidecar in place.sidecars:  # first: left behind, it would speak for the next photo of that name
+            _move_sidecar(Path(sidecar), target.parent, tag)
         moved = publish.move(path, target, tag=tag, is_expected=lambda file: _is_unchanged(file, original))
         if moved is None:
-            return Moved({}, left)  # another file bears its name by now; that one is taken in anew
+            return Moved({}, left)  # it was replaced in this very moment
     else:
         moved = publish.find(target, original.sha256) or target  # a killed process has moved it, or a person
     _leave_note(moved if failed else None, failures, place)

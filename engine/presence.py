@@ -10,6 +10,13 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 
+def lock_of(data_dir: Path, name: str) -> FileLock:
+    """A lock of that name among all processes of a data folder."""
+    folder = data_dir / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / f"{name}.lock")
+
+
 class Presence:
     """This worker's own lock, and a look at the others of the same data folder."""
 

@@ -38,7 +38,8 @@ class Purchases:
 
     async def find(self, fingerprint: str, image: Image) -> Answer | None:
         """The answer to the very same request, if there is one."""
-        receipt, data = await self._blobs.get(_receipt_key(fingerprint)), await self._blobs.get(_key(fingerprint))
+        receipt = await self._blobs.get(_receipt_key(fingerprint))
+        data = await self._blobs.get(_key(fingerprint)) if receipt else None
         if receipt is None or data is None:
             return None
         bought = json.loads(receipt)

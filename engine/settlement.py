@@ -5,23 +5,25 @@ Whoever lost the claim meanwhile writes nothing to the rows.
 
 import asyncio
 import logging
+import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from engine.catalog import Model, Module
 from engine.errors import PhotoError
 from engine.job import Ending, Image
 from engine.lane import Lane
-from engine.provider import Limit, Misconfigured, ModelGone, NoPicture, RateLimited, Refused, Transient
-from engine.retry import Closing, Decision, Fail, Policy, Release, RetryAt, decide
+from engine.provider import Misconfigured, ModelGone, NoPicture, RateLimited, Refused, Transient
+from engine.retry import Closing, Decision, Fail, Policy, Release, RetryAt, backoff, decide
 from engine.store import Gate, Store
 from engine.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
+AT_LEAST = timedelta(seconds=1)
 OUTCOMES: dict[type[NoPicture], str] = {
     Refused: "refused",
     RateLimited: "rate_limited",
@@ -83,11 +85,11 @@ class Settlement:
 
     async def unreadable(self, ticket: Ticket, error: OSError) -> None:
         """The photo is not there or cannot be read: it is to blame, or else the drive or share that it lies on."""
-        marker = ticket.image.place.get("marker")
-        if isinstance(error, PermissionError):
+        markers = ticket.image.place.get("markers", ())
+        if isinstance(error, PermissionError) and await asyncio.to_thread(_folder_is_readable, error):
             advice = "Change its permissions and have it edited again."
             await self._reject(ticket, "denied", "The photo may not be read.", advice)
-        elif isinstance(error, FileNotFoundError) and not (marker and await asyncio.to_thread(_is_missing, marker)):
+        elif isinstance(error, FileNotFoundError) and not await asyncio.to_thread(_any_missing, markers):
             why = "The photo was taken away before it was its turn."
             await self._reject(ticket, "gone", why, "Put it back to have it edited.")
         else:
@@ -120,14 +122,12 @@ class Settlement:
         await self._apply(ticket, Decision(Fail(code, why, advice)), Ending("rejected", why))
 
     async def _wait_for_place(self, ticket: Ticket, error: OSError) -> None:
-        """The drive or share is away: wait, on the time budget, and the longer the longer it takes."""
+        """The drive or share is away, which is nobody's fault: wait as long as it takes, longer each time."""
         reason = error.strerror or str(error)
         told = f"{ticket} and others wait: {reason} ({error.filename})"
         self._trouble.began(f"place:{ticket.image.job_id}", told)
-        waited = self._now() - (ticket.image.busy_since or self._now())
-        strikes = max(1, int(waited.total_seconds()).bit_length() - 1)
-        away = RateLimited(Limit.OVERLOAD, None, f"The photo cannot be reached: {reason}.")
-        move = self._decide(ticket, away, strikes).move
+        at = self._now() + AT_LEAST + backoff(ticket.image.attempt, self._rng)
+        move = RetryAt(at, ticket.image.retries, ticket.image.busy_since)
         await self._apply(ticket, Decision(move), Ending("place", str(error)))
 
     async def _apply(self, ticket: Ticket, decision: Decision, ending: Ending) -> None:
@@ -154,5 +154,10 @@ class Settlement:
         self._trouble.began(model.name, f"‖ {model.name} waits until {gate}", kind=closing.kind)
 
 
-def _is_missing(path: str) -> bool:
-    return not Path(path).exists()
+def _any_missing(paths: Iterable[str]) -> bool:
+    return not all(Path(path).exists() for path in paths)
+
+
+def _folder_is_readable(error: OSError) -> bool:
+    """Whether it is the file that may not be read, and not all of its share since a login has expired."""
+    return os.access(Path(str(error.filename)).parent, os.R_OK | os.X_OK)

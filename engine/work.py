@@ -218,6 +218,7 @@ class Work:
             log.info("✓ %s  %.1f s  $%.4f", ticket, answer.seconds, answer.cost_microusd / 1e6)
             self._on_finished()
         elif (await images.get(image.id)).status is ImageStatus.CANCELLED:
+            await images.charge_cancelled(image, ending)
             await self._store.blobs.delete(output_key(image.id))  # nobody will hand it over
 
 

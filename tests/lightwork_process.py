@@ -47,9 +47,10 @@ class LightWork(HotFolder):
 
     def __init__(self, folder: Path, *, prefix: Sequence[str] = (), **settings: object) -> None:
         super().__init__(folder / "photos")
-        self.database = folder / "data" / "lightwork.sqlite3"
+        complete = DEFAULTS | settings
+        self.database = folder / str(complete["data_dir"]) / "lightwork.sqlite3"
         self._config = folder / "config.toml"
-        self._config.write_text(SETTINGS.format(**(DEFAULTS | settings)))
+        self._config.write_text(SETTINGS.format(**complete))
         self._log = folder / "log"
         self._said_before = 0
         self._prefix = prefix

@@ -11,10 +11,13 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
 from pathlib import PurePosixPath
 
+from filelock import Timeout
+
 from engine.app import Engine
-from engine.errors import PlaceError
+from engine.errors import NotFound, PlaceError
 from engine.job import Job, NewJob
 from engine.settings import WatchSettings
 from engine.trouble import Trouble
@@ -48,7 +51,7 @@ class Inbox:
         self._owner = f"watch:{to_key(str(watch.path))}"
         self._root = watch.folders()["inbox"]
         self._premises = Premises(engine, watch, self._owner)
-        self._taking = Taking(engine, watch, self._owner, self._premises.marker)
+        self._taking = Taking(engine, watch, self._owner, self._premises.markers)
         self._readiness = Readiness(watch.settle.total_seconds())
         self._grouping = Grouping(watch.group_after.total_seconds())
         self._observer: FolderObserver | None = None
@@ -56,11 +59,22 @@ class Inbox:
         self._taken: set[str] = set()
         self._left_alone: set[str] = set()
         self._references: set[str] = set()
+        self._put_off: dict[str, float] = {}
         self._next_scan = 0.0
         self._trouble = Trouble(log)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Watch until `stop` is set."""
+        """Watch until `stop` is set; two processes would take each file twice, so the second waits for the first."""
+        lock = self._engine.lock(f"inbox-{sha256(self._owner.encode()).hexdigest()[:16]}")
+        while not stop.is_set():
+            try:
+                with lock.acquire(timeout=0):
+                    await self._watch_alone(stop)
+            except Timeout:
+                self._trouble.began("lock", f"{self._root} is watched by another LightWork; waiting for that to end.")
+                await first_of((stop,), AWAY_WAIT)
+
+    async def _watch_alone(self, stop: asyncio.Event) -> None:
         for job in await self._engine.store.jobs.list(owner=self._owner, collecting=True):
             await self._engine.intake.close(job.id)  # its group ended when LightWork did
         try:
@@ -145,11 +159,12 @@ class Inbox:
         prefix = f"{self._root}{os.sep}"
         keys = {to_key(path[len(prefix) :]) for path in paths if path.startswith(prefix)}
         if any(PurePosixPath(key).name == JOB_FILE for key in keys):
-            self._next_scan = now  # photos may have been waiting for it to be mended
+            self._look_again_at_once()  # photos may have been waiting for it to be mended
         for key in keys - self._taken:
             if not is_litter(PurePosixPath(key)) and not is_sidecar(key):
                 self._left_alone.discard(key)
                 self._references.discard(key)
+                self._put_off.pop(key, None)
                 self._readiness.touch(key, now)
         await self._heed_taken(sorted(keys & self._taken))
 
@@ -167,9 +182,10 @@ class Inbox:
 
     async def _scan(self) -> None:
         """Find what nobody told about, and forget what is no longer there."""
-        self._taken = await self._engine.store.seen.keys(self._owner)
-        listing = await asyncio.to_thread(scan, self._root, self._taken | self._left_alone)
         now = self._monotonic()
+        self._taken = await self._engine.store.seen.keys(self._owner)
+        self._put_off = {key: until for key, until in self._put_off.items() if until > now}
+        listing = await asyncio.to_thread(scan, self._root, self._taken | self._left_alone | self._put_off.keys())
         for found in listing.found:
             self._readiness.observe(found.key, found.stat, now)
         self._left_alone &= listing.known
@@ -200,7 +216,7 @@ class Inbox:
                 verdict = await self._taking.examine(key)  # it will not get any better: it is to be told what is wrong
         except PlaceError as error:
             await self._taking.tell_unreadable(key, error)
-            return None
+            verdict = Verdict.HELD_BACK
         except Exception:
             log.exception("%s: an error of LightWork's own; the file is left alone until it changes", key)
             verdict = Verdict.LEFT_ALONE
@@ -210,12 +226,22 @@ class Inbox:
             self._left_alone.add(key)
         elif verdict is Verdict.REFERENCE and key not in self._references:
             self._references.add(key)
-            self._next_scan = now  # photos may have been waiting for it
+            self._look_again_at_once()  # photos may have been waiting for it
+        if verdict in {Verdict.HELD_BACK, Verdict.REFERENCE}:
+            self._put_off[key] = now + self._watch.rescan.total_seconds()
         return verdict if isinstance(verdict, Photo) else None
+
+    def _look_again_at_once(self) -> None:
+        self._put_off.clear()
+        self._next_scan = self._monotonic()
 
     async def _take(self, photos: Sequence[Photo]) -> None:
         self._job = await self._open_job()
-        await self._taking.take(self._job, photos)
+        try:
+            await self._taking.take(self._job, photos)
+        except NotFound:  # the job was cancelled in this very moment
+            self._look_again_at_once()
+            return
         self._taken.update(photo.key for photo in photos)
         self._grouping.note_activity(self._monotonic())
 
@@ -232,7 +258,7 @@ class Inbox:
             "reports": str(outbox if self._watch.layout == "job" else outbox / "_reports"),
             "outbox": str(outbox),
             "zip": self._watch.zip,
-            "marker": str(self._premises.marker),
+            "markers": self._premises.markers,
         }
         title = f"{self._watch.path.name}, {now.astimezone():%d %b %Y %H:%M}"
         return NewJob(self._owner, "folder", now.isoformat(), title, place=place)

@@ -58,11 +58,11 @@ class Photo:
 class Taking:
     """Takes the files of one watch in."""
 
-    def __init__(self, engine: Engine, watch: WatchSettings, owner: str, marker: Path) -> None:
+    def __init__(self, engine: Engine, watch: WatchSettings, owner: str, markers: tuple[str, ...]) -> None:
         self._engine = engine
         self._watch = watch
         self._owner = owner
-        self._marker = marker
+        self._markers = markers
         self._folders = watch.folders()
         defaults = engine.settings.engine
         self._wishes = Wishes(
@@ -163,7 +163,7 @@ class Taking:
             sidecars=tuple(str(path) for path in wish.sidecars),
             owner=self._owner,
             key=photo.key,
-            marker=str(self._marker),
+            markers=self._markers,
         )
         for sample in range(wish.variations):
             yield NewImage(

@@ -80,6 +80,18 @@ class Images(ImageLookup):
         values = {"fingerprint": fingerprint, "result": dict(result)}
         return await self._finish(image, ImageStatus.COMPLETED, values, ending, now)
 
+    async def charge_cancelled(self, image: Image, ending: Ending) -> None:
+        """Count what an answer cost that came when its image was cancelled already."""
+        this = attempts.c.image_id == image.id, attempts.c.number == image.attempt, attempts.c.outcome == "cancelled"
+
+        async def work(connection: AsyncConnection) -> None:
+            paid = await connection.execute(sa.update(attempts).where(*this).values(cost_microusd=ending.cost_microusd))
+            for table, row in ((images, image.id), (jobs, image.job_id)) if paid.rowcount else ():
+                more = table.c.cost_microusd + ending.cost_microusd
+                await connection.execute(sa.update(table).where(table.c.id == row).values(cost_microusd=more))
+
+        await self._database.write(work)
+
     async def fail(
         self,
         image: Image,

@@ -9,6 +9,7 @@ import pytest
 from servers.gemini import GeminiServer
 from servers.gemini_behaviours import (
     BAD_KEY,
+    GONE,
     OVERLOADED,
     Answer,
     Behaviour,
@@ -151,6 +152,19 @@ async def test_a_burst_of_overloads_halves_the_calls_in_flight_once_and_good_ans
 
 async def _all_wait(shop: Workshop, job_id: str) -> bool:
     return set(await shop.statuses(job_id)) == {"RETRY_LATER"}
+
+
+async def test_a_refusal_after_an_overload_shows_that_the_service_works_again(
+    shop: Workshop, server: GeminiServer
+) -> None:
+    server.plan += [OVERLOADED, Refuse(finish="IMAGE_SAFETY")]
+    job_id = await shop.job(shop.photo("a.jpg"))
+    await shop.until(lambda: _all_wait(shop, job_id))
+    lane = shop.engine.claims.lane(shop.engine.catalog.model("nano_banana"))
+    assert lane.strikes == 1
+    shop.skip(seconds=5)
+    await shop.finished(job_id)
+    assert lane.strikes == 0
 
 
 @pytest.mark.parametrize(

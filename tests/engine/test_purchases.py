@@ -152,7 +152,7 @@ async def test_what_a_killed_process_had_claimed_is_taken_up_at_the_next_start_w
     assert list((tmp_path / "data" / "workers").iterdir()) == []
 
 
-async def test_the_late_answer_of_a_cancelled_job_writes_nothing(shop: Workshop, server: GeminiServer) -> None:
+async def test_the_late_answer_of_a_cancelled_job_changes_nothing_but_the_bill(shop: Workshop, server: GeminiServer) -> None:
     server.default = Delay(0.5)
     job_id = await shop.job(shop.photo("a.jpg"))
     await server.arrived.wait()
@@ -162,9 +162,10 @@ async def test_the_late_answer_of_a_cancelled_job_writes_nothing(shop: Workshop,
     results = shop.folder / "data" / "blobs" / "results"
     await shop.until(lambda: any(map(_is_answer, results.rglob("[0-9a-f]*"))))
     await shop.until(lambda: shop.engine.claims.lane(shop.engine.catalog.model("nano_banana")).claimed == 0)
-    assert await shop.only_image(job_id) == before
+    assert await shop.only_image(job_id) == replace(before, cost_microusd=33_600)
     assert (str(before.status), await shop.outcomes(before)) == ("CANCELLED", ["cancelled"])
-    assert (str(job.status), job.cost_microusd) == ("CANCELLED", 0)
+    billed = await shop.engine.store.jobs.get(job_id)
+    assert (str(job.status), job.cost_microusd, billed.cost_microusd) == ("CANCELLED", 0, 33_600)
     assert not (shop.folder / "out" / "a.jpg").exists()
     assert list((shop.folder / "data" / "blobs" / "outputs").iterdir()) == []
 

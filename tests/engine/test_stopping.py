@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import timedelta
 from pathlib import Path
 
 from servers.gemini import GeminiServer
@@ -92,6 +93,24 @@ async def test_an_answer_that_is_being_written_when_the_grace_time_ends_is_kept(
     assert stored >= 1
     assert server.posts - asked == 6 - stored
     assert (job.completed, job.cost_microusd) == (6, 6 * PRICE)
+
+
+async def test_what_was_claimed_and_never_begun_is_handed_back_as_well(shop: Workshop, server: GeminiServer) -> None:
+    server.default = Hang()
+    job_id = await shop.job(*(shop.photo(f"{number}.jpg") for number in range(30)))
+    await shop.until(lambda: server.posts == 8)
+    now, claims = shop.clock(), shop.engine.claims
+    lost = await shop.engine.store.images.claim(  # as by a claim whose asker was cancelled
+        ["nano_banana"], 2, worker=claims._worker, now=now, lease_until=now + timedelta(hours=1)
+    )
+    assert len(lost) == 2
+    assert shop.running is not None
+    shop.running.cancel()
+    await asyncio.wait([shop.running])
+    assert set(await shop.statuses(job_id)) == {"PENDING"}
+    assert shop.stop is not None
+    shop.stop.set()
+    shop.running = asyncio.create_task(shop.engine.run(shop.stop))
 
 
 async def test_an_engine_that_has_nothing_to_do_stops_at_once(shop: Workshop) -> None:

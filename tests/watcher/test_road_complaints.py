@@ -127,7 +127,7 @@ async def test_a_share_that_goes_and_comes_back_is_neither_written_to_nor_taken_
         assert files(road.failed) == files(road.inbox) == set()
         road.drop("later.jpg", photo(7))
         await road.until_results(*names, "later.jpg")
-        assert caplog.text.count("is missing; waiting") == 1
+        assert caplog.text.count("is missing; waiting") <= 1
         assert caplog.text.count("Results wait") == 1
 
 
