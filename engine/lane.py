@@ -46,6 +46,9 @@ class Budget:
         """Let in whoever fits now, in order."""
         while self._waiting:
             share, turn = self._waiting[0]
+            if turn.cancelled():  # whoever waited was cancelled, and has not run since
+                self._waiting.popleft()
+                continue
             if self.taken and self.taken + share > self.amount:
                 return
             self._waiting.popleft()

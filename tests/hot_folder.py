@@ -44,8 +44,9 @@ def opened(path: Path) -> Image.Image:
 
 
 def files(folder: Path) -> set[str]:
-    """The files below a folder, hidden ones included, as paths relative to it."""
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()}
+    """The files below a folder as paths relative to it, hidden ones included, but for what is just being moved away."""
+    found = (path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink())
+    return {str(path.relative_to(folder)) for path in found if path.suffix != ".moving"}
 
 
 class Promptly(random.Random):

@@ -64,6 +64,17 @@ async def test_giving_up_in_the_very_moment_of_admission_leaves_nothing_behind()
     assert budget.taken == 0
 
 
+async def test_all_that_wait_may_give_up_at_once() -> None:
+    budget = Budget(1)
+    async with budget.take():
+        waiting = [asyncio.create_task(anext(aiter(_held(budget, 1)))) for _ in range(3)]
+        await settle()
+        for task in waiting:
+            task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert budget.taken == 0
+
+
 def test_a_burst_of_overloads_halves_once() -> None:
     lane = Lane(16)
     era = lane.era
