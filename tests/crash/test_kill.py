@@ -8,9 +8,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from conftest import Service
 from hot_folder import files, photo
 from lightwork_process import LightWork, lightwork
+from servers.remote import Service
 
 PHOTOS = 12
 NAMES = {f"{number}.jpg" for number in range(PHOTOS)}

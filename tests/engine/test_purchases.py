@@ -152,7 +152,9 @@ async def test_what_a_killed_process_had_claimed_is_taken_up_at_the_next_start_w
     assert list((tmp_path / "data" / "workers").iterdir()) == []
 
 
-async def test_the_late_answer_of_a_cancelled_job_changes_nothing_but_the_bill(shop: Workshop, server: GeminiServer) -> None:
+async def test_the_late_answer_of_a_cancelled_job_changes_nothing_but_the_bill(
+    shop: Workshop, server: GeminiServer
+) -> None:
     server.default = Delay(0.5)
     job_id = await shop.job(shop.photo("a.jpg"))
     await server.arrived.wait()
