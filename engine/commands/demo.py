@@ -11,12 +11,14 @@ from engine.app import Engine, open_engine
 from engine.commands.foreground import INTERRUPTED, in_foreground, terminal
 from engine.commands.progress import follow
 from engine.commands.run import frontends, serve, stop_on_signals
+from engine.compare import before_after
 from engine.job import Job
 from engine.reporter import report_folder
 from engine.samples import draw_samples
 from engine.settings import EngineSettings, Settings, WatchSettings
 from engine.waiting import first_of
 
+SHOWN = "fruit bowl lamp light.jpg"
 LOOK_EVERY = 0.1
 
 
@@ -65,11 +67,22 @@ async def _drop_and_follow(engine: Engine, folder: Path, console: Console, stop:
     return None
 
 
+def _compare(folder: Path, outbox: Path) -> Path:
+    """One photo before and after, side by side: the picture in the README."""
+    picture = folder / "before-after.jpg"
+    before, after = ((place / SHOWN).read_bytes() for place in (folder / "samples", outbox))
+    picture.write_bytes(before_after(before, after, edge=1000))
+    return picture
+
+
 async def _say_where(settings: Settings, job: Job, folder: Path, console: Console) -> None:
     photos = settings.watch[0].folders()
     notes = sorted(photos["failed"].rglob("*.error.txt"))
     console.print(f"\n[bold]{job.completed} of {job.total} photos edited[/], on this machine, for nothing.\n")
+    picture = await asyncio.to_thread(_compare, folder, photos["outbox"]) if job.completed else None
     console.print(f"Results     {photos['outbox']}")
+    if picture:
+        console.print(f"Compared    {picture}")
     console.print(f"Report      {report_folder(job) / 'report.html'}")
     console.print(f"Originals   {photos['done']}")
     for note in notes:

@@ -255,6 +255,7 @@ async def test_two_commands_work_side_by_side_on_one_data_folder(terminal: Termi
     for done in await asyncio.gather(said(first), said(second)):
         assert (done.code, done.err) == (0, "")
         assert "6 of 6 pictures edited for $0.2016." in done.out
+        assert len(done.lines) == 3
     assert server.posts == 12
     names = {f"{number}.jpg" for number in range(6)}
     assert terminal.results() == names
