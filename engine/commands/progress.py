@@ -25,7 +25,7 @@ Show = Callable[[Job], None]
 async def follow(engine: Engine, job_id: str, console: Console, stop: asyncio.Event) -> Job:
     """Show a job until all of it, its report included, is handed over; or until `stop` is set, or it is stuck."""
     before = None
-    with _bar(console) if console.is_terminal else _lines(console) as show:
+    with _bar(console) if console.is_terminal else lines(console, time.monotonic) as show:
         while True:
             job = await engine.store.jobs.get(job_id)
             show(job)
@@ -78,13 +78,14 @@ def _bar(console: Console) -> Iterator[Show]:
 
 
 @contextmanager
-def _lines(console: Console) -> Iterator[Show]:
-    next_line = time.monotonic() + LINE_EVERY
+def lines(console: Console, monotonic: Callable[[], float]) -> Iterator[Show]:
+    """Progress for people who read it later: at most one line in `LINE_EVERY` seconds."""
+    next_line = monotonic() + LINE_EVERY
 
     def show(job: Job) -> None:
         nonlocal next_line
-        if time.monotonic() >= next_line:
-            next_line = time.monotonic() + LINE_EVERY
+        if monotonic() >= next_line:
+            next_line = monotonic() + LINE_EVERY
             failed = f", {job.failed} of them failed" if job.failed else ""
             console.print(f"{_finished(job)} of {job.total} finished{failed}, {dollars(job.cost_microusd)}")
 

@@ -8,12 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from servers.gemini import GeminiServer
 from servers.gemini_behaviours import Answer, Hang, Throttle
 from terminal import LIGHTWORK, Terminal, said, until
+
+from engine.job import NewImage, NewJob
+from engine.store import Store
 
 HEAVY = {"PIL", "aiohttp", "alembic", "apscheduler", "asyncio", "google", "jinja2", "pydantic", "rich", "sqlalchemy"}
 
@@ -175,16 +179,27 @@ async def test_a_second_signal_ends_run_at_once(tmp_path: Path, server: GeminiSe
 async def test_the_demo_ends_well_and_says_where_everything_lies(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, key="")
     place = tmp_path / ("a rather long folder name " * 4).strip()
-    for _ in range(2):  # the second time over the first one
-        done = await terminal.run("demo", "--path", str(place))
-        assert (done.code, done.err) == (0, "")
-        assert "5 of 6 photos edited" in done.out
-        named = dict(re.findall(r"^(Results|Report|Originals|Error note) +(\S.*)$", done.out, re.MULTILINE))
-        assert set(named) == {"Results", "Report", "Originals", "Error note"}
-        assert all((place / path).exists() for path in named.values())
-        assert "\x1b" not in done.out
-        assert "✗" not in done.out
+    await _earlier_job(place / "data")  # which it must not take for its own
+    done = await terminal.run("demo", "--path", str(place))
+    assert (done.code, done.err) == (0, "")
+    assert "5 of 6 photos edited" in done.out
+    named = dict(re.findall(r"^(Results|Report|Originals|Error note) +(\S.*)$", done.out, re.MULTILINE))
+    assert set(named) == {"Results", "Report", "Originals", "Error note"}
+    assert all((place / path).exists() for path in named.values())
+    assert "\x1b" not in done.out
+    assert "✗" not in done.out
     assert len([path for path in (place / "photos" / "outbox").iterdir() if path.is_file()]) == 5
+
+
+async def _earlier_job(data_dir: Path) -> None:
+    store, now = Store(data_dir), datetime.now(UTC)
+    await store.open()
+    job = await store.jobs.open(NewJob("somebody", "chat", "key", "earlier"), now)
+    image = NewImage("a.jpg", (), "enhance", "local")
+    await store.jobs.add(job.id, [(image, "Do it.")], models=["local"], now=now)
+    await store.jobs.close(job.id, now)
+    await store.images.cancel(job.id, now)
+    await store.aclose()
 
 
 async def test_the_demo_can_be_stopped(tmp_path: Path) -> None:

@@ -251,3 +251,28 @@ async def test_a_corrupt_photo_holds_no_other_up(tmp_path: Path) -> None:
         await road.until_results("1.jpg", "2.jpg", "3.jpg")
         assert files(road.failed) == {"0.jpg", "0.jpg.error.txt"}
         assert [line["status"] for line in road.reported()] == ["FAILED", "COMPLETED", "COMPLETED", "COMPLETED"]
+
+
+# and two that follow from the third
+
+
+async def test_two_processes_that_watch_one_folder_take_each_photo_once(tmp_path: Path, gemini: GeminiServer) -> None:
+    settings = road_settings(tmp_path, model="nano_banana", url=gemini.url, watch={"rescan": "50ms"})
+    names = {f"{number}.jpg" for number in range(8)}
+    async with running(settings) as road, running(settings):
+        for seed, name in enumerate(names):
+            road.drop(name, photo(seed))
+        await road.until_results(*names)
+        assert len(await road.images()) == gemini.posts == len(names)
+
+
+async def test_photos_that_come_after_their_groups_job_was_cancelled_are_edited(tmp_path: Path) -> None:
+    async with running(road_settings(tmp_path, watch={"group_after": "2s"})) as road:
+        road.drop("a.jpg", photo(1))
+        await road.until(lambda: "a.jpg" in files(road.done))
+        (job,) = await road.jobs()
+        await road.engine.intake.cancel(job.id)
+        await road.engine.intake.close(job.id)
+        road.drop("b.jpg", photo(2))
+        await road.until_results("a.jpg", "b.jpg")
+        assert [job.total for job in await road.jobs()] == [1, 1]

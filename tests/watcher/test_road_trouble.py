@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from hot_folder import files, photo
+from hot_folder import files, photo, road_settings, running
 from lightwork_process import LightWork, in_namespace, lightwork, under_permissions
+from servers.gemini import Delay, GeminiServer
 
 MOUNTED = 'mkdir -p "{folder}" && mount -t tmpfs -o size={size} none "{folder}"'
 
@@ -106,12 +107,34 @@ async def test_folders_on_different_disks_lose_nothing_and_keep_names(tmp_path: 
         assert not left
 
 
-@pytest.mark.parametrize("gone", ["inbox", "outbox", "done", "failed"])
-async def test_a_folder_that_somebody_deleted_is_made_again(tmp_path: Path, gone: str) -> None:
-    async with lightwork(tmp_path, rescan="200ms") as process:
-        await process.until(process.failed.is_dir)
-        (process.path / gone).rmdir()
-        await process.until((process.path / gone).is_dir)
-        process.drop("a.jpg", photo(1))
-        await process.until(lambda: files(process.done) == {"a.jpg"})
-        assert process.results() == {"a.jpg"}
+async def test_folders_that_somebody_deleted_are_made_again(tmp_path: Path) -> None:
+    async with running(road_settings(tmp_path, watch={"rescan": "200ms"})) as road:
+        folders = [road.inbox, road.outbox, road.done, road.failed]
+        for folder in folders:
+            folder.rmdir()
+        await road.until(lambda: all(folder.is_dir() for folder in folders))
+        road.drop("a.jpg", photo(1))
+        await road.until_results("a.jpg")
+        assert files(road.done) == {"a.jpg"}
+
+
+async def test_an_outbox_on_a_drive_of_its_own_that_is_away_is_not_written_to(
+    tmp_path: Path, gemini: GeminiServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    gemini.default = Delay(0.4)
+    drive, away = tmp_path / "drive", tmp_path / "unmounted"
+    watch = {"outbox": drive / "outbox", "rescan": "100ms"}
+    async with running(road_settings(tmp_path, model="nano_banana", url=gemini.url, watch=watch)) as road:
+        road.drop("a.jpg", photo(1))
+        await road.until(lambda: gemini.requests)
+        drive.rename(away)
+        drive.mkdir()
+        await road.until(lambda: "Results wait" in caplog.text)
+        assert files(road.inbox) == {"a.jpg"}
+        assert list(drive.iterdir()) == []
+        drive.rmdir()
+        away.rename(drive)
+        await road.until(lambda: "a.jpg" in files(drive / "outbox"))
+        await road.until_idle()
+        assert files(road.done) == {"a.jpg"}
+        assert gemini.posts == 1

@@ -164,3 +164,17 @@ async def test_another_photo_of_the_same_name_gets_a_name_of_its_own(road: Road)
     assert road.results() == files(road.done) == {"a.jpg", "a-2.jpg", "a-3.jpg"}
     originals = [(road.done / name).read_bytes() for name in ("a.jpg", "a-2.jpg", "a-3.jpg")]
     assert originals == [photo(1), photo(2), photo(3)]
+
+
+async def test_the_note_on_a_job_file_goes_even_if_it_was_mended_while_lightwork_was_not_running(
+    tmp_path: Path,
+) -> None:
+    settings = road_settings(tmp_path)
+    async with running(settings) as road:
+        road.drop("shop/job.toml", "modul = 1")
+        road.drop("shop/a.jpg", photo(1))
+        await road.until(lambda: files(road.failed) == {"shop/job.toml.error.txt"})
+    async with running(settings) as road:
+        road.drop("shop/job.toml", 'module = "product"')
+        await road.until_results("shop/a.jpg")
+        assert files(road.failed) == set()
