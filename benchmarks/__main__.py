@@ -3,7 +3,6 @@
 All of them in full write RESULTS.md beside this file; some of them, or the short form, only print.
 """
 
-import sys
 import tempfile
 from datetime import UTC, datetime
 from importlib import import_module
@@ -28,7 +27,7 @@ def run(name: str, *, short: bool) -> tuple[str, list[Figure]]:
 @click.argument("names", nargs=-1, type=click.Choice(NAMES), metavar="[NAME ...]")
 @click.option("--short", is_flag=True, help="Only show that they run: less of everything, and no figure counts.")
 def main(names: tuple[str, ...], short: bool) -> None:
-    """Measure. Exit code 1: something was not reached."""
+    """Measure. Whether the targets were reached is told, not judged: other programs on the machine count in."""
     chapters = []
     for name in names or NAMES:
         title, figures = run(name, short=short)
@@ -37,8 +36,10 @@ def main(names: tuple[str, ...], short: bool) -> None:
     if not names and not short:
         RESULTS.write_text(page(chapters, "make bench", datetime.now(UTC)), encoding="utf-8")
         click.echo(f"Written to {RESULTS}")
-    missed = [one for _, figures in chapters for one in figures if one.reached is False]
-    sys.exit(1 if missed and not short else 0)
+    if short:
+        return
+    judged = [one.reached for _, figures in chapters for one in figures if one.reached is not None]
+    click.echo(f"{sum(judged)} of {len(judged)} targets were reached.")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ from engine.waiting import first_of
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 100
+BATCH = 100
+AT_ONCE = 8
 LONGEST_WAIT = 30.0
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(seconds=30)
@@ -34,7 +35,7 @@ class Courier(Protocol):
     async def hand_over(self, delivery: Delivery) -> None:
         """Hand over one image or report and record the receipt.
 
-        Raises OSError or PlaceError when the place cannot be used just now. Called one at a time.
+        Raises OSError or PlaceError when the place cannot be used just now. Called for several duties at once.
         """
 
 
@@ -50,6 +51,7 @@ class Deliveries:
         self._now = now
         self._woken = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._at_once = asyncio.Semaphore(AT_ONCE)
         self._lock = lock
         self._trouble = Trouble(log)
 
@@ -69,16 +71,18 @@ class Deliveries:
         async with self._turn:
             try:
                 with self._lock.acquire(timeout=0):
-                    due = await self._store.deliveries.due(self._frontend, self._now(), limit=AT_ONCE)
-                    for delivery in due:
-                        await self._hand_over(delivery)
+                    due = await self._store.deliveries.due(self._frontend, self._now(), limit=BATCH)
+                    async with asyncio.TaskGroup() as group:
+                        for delivery in due:
+                            group.create_task(self._hand_over(delivery))
             except Timeout:
                 return 0
         return len(due)
 
     async def _hand_over(self, delivery: Delivery) -> None:
         try:
-            await self._courier.hand_over(delivery)
+            async with self._at_once:
+                await self._courier.hand_over(delivery)
         except (OSError, PlaceError) as error:
             why = _sentence(error)
             self._trouble.began(_kind(error), f"Results wait: {why}")

@@ -18,6 +18,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from engine import publish
 from engine.errors import PlaceError
@@ -69,6 +70,7 @@ class FolderCourier:
         self._store = store
         self._reporter = reporter
         self._now = now
+        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def hand_over(self, delivery: Delivery) -> None:
         """See `engine.delivery.Courier`."""
@@ -78,6 +80,12 @@ class FolderCourier:
             await self._report(delivery)
 
     async def _image(self, delivery: Delivery, image: Image) -> None:
+        # One after the other for the pictures of one photo: the last of them takes the original along.
+        source = (image.job_id, image.inputs[0].path if image.inputs else image.id)
+        async with self._turns.setdefault(source, asyncio.Lock()):
+            await self._hand_over_image(delivery, image)
+
+    async def _hand_over_image(self, delivery: Delivery, image: Image) -> None:
         place = FolderPlace.of(image)
         await asyncio.to_thread(_check_online, place.markers)
         receipt: dict[str, Any] = {}

@@ -189,8 +189,8 @@ class Taking:
 
     def _mended(self, key: str) -> None:
         folder = str(PurePosixPath(key).parent)
-        if self._mistakes.ended(folder, f"Photos in {folder} go on."):
-            remove_error_note(self._job_file_note(folder))
+        self._mistakes.ended(folder, f"Photos in {folder} go on.")
+        remove_error_note(self._job_file_note(folder))  # perhaps of an earlier start
 
     def _job_file_note(self, folder: str) -> Path:
         return self._folders["failed"] / from_key(folder) / JOB_FILE
