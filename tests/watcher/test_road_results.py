@@ -1,4 +1,4 @@
-"""What lies in the outbox: results with everything that their originals said of themselves, and a report of each job."""
+"""What lies in the outbox: results with all that their originals said of themselves, and a report of each job."""
 
 import json
 from html.parser import HTMLParser
