@@ -3,6 +3,8 @@
 All of them in full write RESULTS.md beside this file; some of them, or the short form, only print.
 """
 
+import signal
+import sys
 import tempfile
 from datetime import UTC, datetime
 from importlib import import_module
@@ -28,6 +30,7 @@ def run(name: str, *, short: bool) -> tuple[str, list[Figure]]:
 @click.option("--short", is_flag=True, help="Only show that they run: less of everything, and no figure counts.")
 def main(names: tuple[str, ...], short: bool) -> None:
     """Measure. Whether the targets were reached is told, not judged: other programs on the machine count in."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the programs that were started end too
     chapters = []
     for name in names or NAMES:
         title, figures = run(name, short=short)
