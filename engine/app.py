@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -97,26 +97,48 @@ class Engine:
 
 @asynccontextmanager
 async def open_engine(
-    settings: Settings, *, now: Callable[[], datetime] = _utc_now, rng: random.Random | None = None
+    settings: Settings,
+    *,
+    models: Collection[str] = (),
+    now: Callable[[], datetime] = _utc_now,
+    rng: random.Random | None = None,
 ) -> AsyncIterator[Engine]:
-    """Open the data folder and build everything. Raises `SettingsError` or `StoreError`."""
+    """Open the data folder and build everything. Raises `SettingsError` or `StoreError`.
+
+    `models` are those that will be wanted soon; none means those that the settings name.
+    """
     catalog = load_catalog(settings.models, settings.modules)
     _check_providers(catalog)
     data_dir = settings.engine.data_dir
     store, decoder = Store(data_dir), Decoder()
     async with contextlib.AsyncExitStack() as closing:
+        closing.push_async_callback(decoder.aclose)
+        providers = _providers(settings, decoder, now)
+        for provider in providers.values():
+            closing.push_async_callback(provider.aclose)
+        wanted = catalog.models.keys() & (models or settings.models_named())
+        soon = {catalog.models[name].provider for name in wanted}
+        await closing.enter_async_context(_warming_up([providers[name] for name in soon]))
         closing.push_async_callback(store.aclose)
         await store.open()
         presence = Presence(data_dir)
         closing.callback(presence.close)
-        closing.push_async_callback(decoder.aclose)
         await _take_over(store, presence, now)
-        providers = _providers(settings, decoder, now)
-        for provider in providers.values():
-            closing.push_async_callback(provider.aclose)
         yield _assemble(
             settings, catalog, store, decoder, providers, presence.worker, now, rng or random.SystemRandom()
         )
+
+
+@asynccontextmanager
+async def _warming_up(providers: Iterable[Provider]) -> AsyncIterator[None]:
+    """Have providers warm up beside everything else; what goes wrong there, the first call will meet and tell."""
+    tasks = [asyncio.create_task(provider.warm_up()) for provider in providers]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _take_over(store: Store, presence: Presence, now: Callable[[], datetime]) -> None:

@@ -6,13 +6,14 @@ Exit codes: 0 all good, 1 some pictures failed or a check did, 2 nothing can be 
 
 import sys
 from collections.abc import Callable
-from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
+
     from engine.settings import Settings
 
 USAGE = 2
@@ -23,13 +24,20 @@ class FrontendCommands(click.Group):
     """The engine's commands, and those that installed frontends bring under the entry points `lightwork.commands`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *entry_points(group="lightwork.commands").names})
+        return sorted({*super().list_commands(ctx), *_installed().names})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if (own := super().get_command(ctx, cmd_name)) is not None:
             return own
-        found = entry_points(group="lightwork.commands", name=cmd_name)
+        found = _installed().select(name=cmd_name)
         return next(iter(found)).load() if found else None
+
+
+def _installed() -> "EntryPoints":
+    # Imported here, because a decode worker imports this file too, as part of its parent's main script.
+    from importlib.metadata import entry_points
+
+    return entry_points(group="lightwork.commands")
 
 
 def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,7 +57,7 @@ def settings_of(ctx: click.Context, config: Path | None) -> "Settings":
 
 
 @click.group(cls=FrontendCommands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("lightwork"), prog_name="lightwork")
+@click.version_option(package_name="lightwork", prog_name="lightwork")
 @config_option
 @click.pass_context
 def cli(ctx: click.Context, config: Path | None) -> None:

@@ -12,7 +12,6 @@ dies with the queue's lock in its hand stops them all.
 
 import asyncio
 import contextlib
-import ctypes
 import multiprocessing
 import os
 import resource
@@ -28,7 +27,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from engine import finish as finishing
-from engine import photo
+from engine import heap, photo
 from engine.errors import PhotoRejected
 from engine.picture import too_heavy
 
@@ -195,8 +194,7 @@ def _serve(line: Connection, memory: int) -> None:
     threading.Thread(target=_exit_when_cut, args=(line,), daemon=True).start()
     with contextlib.suppress(ValueError, OSError):  # macOS does not keep this limit
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    # Without it an idle worker keeps what its largest picture took; only glibc has and needs it.
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    heap.keep_small()
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
             function, args, kwargs = line.recv()
@@ -206,8 +204,7 @@ def _serve(line: Connection, memory: int) -> None:
                 answer = False, error
             line.send(answer)
             del function, args, kwargs, answer
-            if trim:
-                trim(0)
+            heap.trim()
 
 
 def _exit_when_cut(line: Connection) -> None:

@@ -109,6 +109,9 @@ class Provider(Protocol):
 
     name: str
 
+    async def warm_up(self) -> None:
+        """Do ahead, without paying or connecting, what the first call would have to wait for."""
+
     async def generate(self, request: Request) -> Outcome:
         """Make one picture with exactly one request to the service. Cancelling abandons the call."""
 

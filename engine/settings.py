@@ -180,6 +180,10 @@ class Settings(BaseSettings):
     modules: dict[str, dict[str, Any]] = {}
     secrets: Secrets = Field(Secrets(), exclude=True)
 
+    def models_named(self) -> set[str]:
+        """The models that photos get which do not ask for one."""
+        return {watch.model or self.engine.model for watch in self.watch} or {self.engine.model}
+
     @classmethod
     def settings_customise_sources(
         cls,

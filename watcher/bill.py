@@ -54,6 +54,10 @@ class Bill:
     def microusd(self) -> int:
         return sum(self.price(one) for one in self.selected)
 
+    @property
+    def models(self) -> set[str]:
+        return {one.wish.model for one in self.selected}
+
     def price(self, one: Selected) -> int:
         """Micro-dollars for one photo and its variations, by the catalog."""
         return self._catalog.model(one.wish.model).price(one.wish.parameters.size) * one.wish.variations

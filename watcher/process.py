@@ -29,6 +29,8 @@ from watcher.selection import Selected
 from watcher.taking import variation_name
 from watcher.tree import Hashed, hash_file, to_key
 
+# The first photos are on their way before the others are read.
+FIRST_BATCH = 8
 BATCH = 50
 SHOWN_FAILURES = 20
 # No file has this for its hash: the work finds out what is wrong with the photo, and tells.
@@ -39,7 +41,7 @@ async def process(order: Order, bill: Bill, settings: Settings, console: Console
     """Do the job, showing its progress; returns the exit code. Raises SettingsError."""
     _make_usable(order.out)
     show_left_out(bill, console)
-    async with stop_on_signals() as stop, open_engine(settings) as engine:
+    async with stop_on_signals() as stop, open_engine(settings, models=bill.models) as engine:
         with _once_at_a_time(order, settings.engine.data_dir):
             job = await engine.intake.open(_new_job(order, settings))
             if job.total:
@@ -104,8 +106,10 @@ async def _take_in(engine: Engine, job: Job, order: Order, bill: Bill) -> None:
         return
     known = await engine.store.images.sources_of(job.id)
     rest = iter([one for one in bill.selected if str(one.path) not in known])
+    number = FIRST_BATCH
     try:
-        while batch := list(islice(rest, BATCH)):
+        while batch := list(islice(rest, number)):
+            number = BATCH
             images = [image for one in batch for image in await asyncio.to_thread(_images, one, order)]
             await engine.intake.add(job.id, images)
         await engine.intake.close(job.id)

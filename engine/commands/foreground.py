@@ -7,6 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
+from engine import heap
+
 INTERRUPTED = 130
 
 
@@ -17,6 +19,7 @@ def terminal() -> Console:
 
 def in_foreground(command: Coroutine[Any, Any, int], console: Console) -> int:
     """Run a command to its exit code; 130 if it was cancelled. What goes wrong meanwhile is told in between."""
+    heap.keep_small()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[_Teller(console)])
     try:
         return asyncio.run(command)

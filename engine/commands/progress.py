@@ -14,7 +14,7 @@ from engine.job import Job, JobStatus
 from engine.page import dollars
 from engine.waiting import first_of
 
-LOOK_EVERY = 0.2
+LOOK_EVERY = 0.1
 LINE_EVERY = 10.0
 OVER = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 NEEDS_A_PERSON = frozenset({"misconfigured", "gone"})

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import entry_points
 from typing import Any
 
+from engine import heap
 from engine.app import Engine, open_engine
 from engine.errors import SettingsError
 from engine.settings import Settings
@@ -19,6 +20,7 @@ Frontend = Callable[[Engine, asyncio.Event], Coroutine[Any, Any, None]]
 
 def run_until_stopped(settings: Settings) -> int:
     """Run until SIGINT or SIGTERM; a second one stops at once. Returns the exit code."""
+    heap.keep_small()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     for ours in ("bot", "engine", "watcher"):
         logging.getLogger(ours).setLevel(logging.INFO)

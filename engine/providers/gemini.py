@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class Gemini:
-    """The provider `gemini`. Nothing is imported or connected before the first call."""
+    """The provider `gemini`. Nothing is imported before `warm_up` or the first call, or connected before that call."""
 
     name = "gemini"
 
@@ -49,6 +49,11 @@ class Gemini:
         self._turn = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
         self._client: Client | None = None
+
+    async def warm_up(self) -> None:
+        """Import the SDK, which takes about a second; not where it could not be used."""
+        if not self._unusable():
+            await self._connected()
 
     async def generate(self, request: Request) -> Outcome:
         """Make one picture with at most one POST; nothing is sent where the key or a setting is unusable."""
@@ -77,7 +82,10 @@ class Gemini:
                 await session.close()
 
     def _problem(self, model: Model) -> Misconfigured | None:
-        return _key_problem(self._key) or _address_problem(self._base_url) or _thinking_problem(model)
+        return self._unusable() or _thinking_problem(model)
+
+    def _unusable(self) -> Misconfigured | None:
+        return _key_problem(self._key) or _address_problem(self._base_url)
 
     async def _ask(
         self, model: Model, seconds: float, call: Callable[["AsyncClient"], Awaitable[T]]

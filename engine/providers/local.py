@@ -29,6 +29,9 @@ class Local:
     def __init__(self, decoder: "Decoder") -> None:
         self._decoder = decoder
 
+    async def warm_up(self) -> None:
+        """There is nothing to do ahead: workers start with the first photo."""
+
     async def generate(self, request: Request) -> Outcome:
         if not request.inputs:
             advice = "Local edits photos; choose another model to make one from text."

@@ -1,4 +1,4 @@
-"""Bringing the schema up to date with Alembic."""
+"""The schema: a new database gets it at once, an older one by the revisions of Alembic up to the same."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,17 +6,20 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from engine.errors import SchemaTooNew
+from engine.store.schema import metadata
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 HEAD = "0001"
 FOLDER = Path(__file__).parent.parent / "migrations"
+# As Alembic makes it.
+VERSION = sa.Table("alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True))
 
 
 def config(connection: sa.Connection) -> "Config":
     """Alembic's settings, working on `connection`."""
-    from alembic.config import Config  # a third of a second, needed once in a database's life
+    from alembic.config import Config  # takes a third of a second, and is needed for old databases only
 
     alembic = Config()
     alembic.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
@@ -28,13 +31,16 @@ def current(connection: sa.Connection) -> str:
     """The revision that the database is at, or "" for an empty one."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return ""
-    return str(connection.scalar(sa.text("SELECT version_num FROM alembic_version")) or "")
+    return str(connection.scalar(sa.select(VERSION.c.version_num)) or "")
 
 
 def upgrade(connection: sa.Connection) -> None:
-    """Migrate to `HEAD`. Raises `SchemaTooNew` for a database that a newer LightWork has written."""
+    """Make the tables, or migrate them to `HEAD`. Raises `SchemaTooNew` for a database that a newer LightWork has written."""
     revision = current(connection)
     if revision == HEAD:
+        return
+    if not revision:
+        _create(connection)
         return
     if revision > HEAD:
         raise SchemaTooNew(
@@ -44,3 +50,9 @@ def upgrade(connection: sa.Connection) -> None:
     from alembic import command
 
     command.upgrade(config(connection), HEAD)
+
+
+def _create(connection: sa.Connection) -> None:
+    metadata.create_all(connection)
+    VERSION.create(connection)
+    connection.execute(sa.insert(VERSION).values(version_num=HEAD))
