@@ -40,7 +40,7 @@ def measure(folder: Path, *, short: bool) -> list[Figure]:
             data_dir = folder / "watch" / "data"
             wait_until(lambda: _all_done(data_dir, number), TIMEOUT, "end", every=1.0)
             took = time.perf_counter() - started
-            memory = memory_of(process.pid)[0]
+            memory = memory_of(process.pid).rss
             idle = _idle_percent(process.pid, idle_seconds)
         posts = server.log()["posts"]
     taken = count(data_dir, "SELECT count(*) FROM images")

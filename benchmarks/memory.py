@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.figures import Figure, at_most
 from benchmarks.photos import write_photos
-from benchmarks.programs import line_of, memory_of, peak_of, running
+from benchmarks.programs import Peak, line_of, memory_of, peak_of, running
 
 SIZE = (8000, 6000)
 NUMBER = 8
@@ -29,7 +29,8 @@ def _growth(how: str, photos: Path) -> int:
     command = [sys.executable, "-m", "benchmarks.decoding", how, photos]
     with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         line_of(process)
-        before = memory_of(process.pid)[0]
-        with peak_of(process.pid, PEAK_EVERY) as peak:
+        before = memory_of(process.pid).rss
+        peak = Peak()
+        with peak_of(process.pid, peak, PEAK_EVERY):
             process.communicate(b"\n")
     return peak.rss - before

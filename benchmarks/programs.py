@@ -103,40 +103,42 @@ def line_of(process: subprocess.Popen[bytes]) -> str:
 class Peak:
     """The most memory that a process and its children had at one moment, in bytes.
 
-    `rss` counts what they share once for each of them, `pss` once.
+    `main` is the RSS of the process itself. Of all together `rss` counts what they share once for each, `pss` once.
     """
 
+    main: int = 0
     rss: int = 0
     pss: int = 0
 
 
 @contextmanager
-def peak_of(pid: int, every: float) -> Iterator[Peak]:
+def peak_of(pid: int, peak: Peak, every: float) -> Iterator[None]:
     """Watch the memory of a process and its children, that many seconds apart, from a thread."""
-    peak, over = Peak(), threading.Event()
+    over = threading.Event()
 
     def watch() -> None:
         while not over.wait(every):
-            rss, pss = memory_of(pid)
-            peak.rss, peak.pss = max(peak.rss, rss), max(peak.pss, pss)
+            now = memory_of(pid)
+            peak.main, peak.rss, peak.pss = max(peak.main, now.main), max(peak.rss, now.rss), max(peak.pss, now.pss)
 
     thread = threading.Thread(target=watch, name="peak")
     thread.start()
     try:
-        yield peak
+        yield
     finally:
         over.set()
         thread.join()
 
 
-def memory_of(pid: int) -> tuple[int, int]:
-    """RSS and PSS of a process and its children, in bytes."""
-    rss = pss = 0
+def memory_of(pid: int) -> Peak:
+    """What a process and its children have just now."""
+    now = Peak()
     for process in family(pid):
         with suppress(psutil.Error):
             memory = process.memory_full_info()
-            rss, pss = rss + memory.rss, pss + memory.pss
-    return rss, pss
+            now.main = now.main or memory.rss
+            now.rss, now.pss = now.rss + memory.rss, now.pss + memory.pss
+    return now
 
 
 def family(pid: int) -> list[psutil.Process]:

@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import Any
 
 from filelock import FileLock
 
@@ -118,7 +120,7 @@ async def open_engine(
             closing.push_async_callback(provider.aclose)
         wanted = catalog.models.keys() & (models or settings.models_named())
         soon = {catalog.models[name].provider for name in wanted}
-        await closing.enter_async_context(_warming_up([providers[name] for name in soon]))
+        await closing.enter_async_context(_beside(decoder.warm_up(), *(providers[name].warm_up() for name in soon)))
         closing.push_async_callback(store.aclose)
         await store.open()
         presence = Presence(data_dir)
@@ -130,15 +132,19 @@ async def open_engine(
 
 
 @asynccontextmanager
-async def _warming_up(providers: Iterable[Provider]) -> AsyncIterator[None]:
-    """Have providers warm up beside everything else; what goes wrong there, the first call will meet and tell."""
-    tasks = [asyncio.create_task(provider.warm_up()) for provider in providers]
+async def _beside(*preparations: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Prepare ahead what is wanted soon; what goes wrong there, the first that wants it will meet and tell."""
+
+    async def prepare() -> None:
+        await asyncio.gather(*preparations, return_exceptions=True)
+        gc.freeze()
+
+    preparing = asyncio.create_task(prepare())
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        preparing.cancel()
+        await asyncio.wait([preparing])
 
 
 async def _take_over(store: Store, presence: Presence, now: Callable[[], datetime]) -> None:

@@ -4,6 +4,8 @@ Exit codes: 0 all good, 1 some pictures failed or a check did, 2 nothing can be 
 (usage, settings, key, database), 130 interrupted.
 """
 
+import atexit
+import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -189,6 +191,7 @@ def main() -> None:
     """The console script `lightwork`."""
     from engine.errors import LightWorkError
 
+    atexit.register(gc.freeze)  # else the interpreter looks once more through all that is about to go: 0.3 s
     try:
         sys.exit(cli.main(prog_name="lightwork", standalone_mode=False))
     except click.ClickException as error:

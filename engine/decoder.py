@@ -11,34 +11,28 @@ dies with the queue's lock in its hand stops them all.
 """
 
 import asyncio
-import contextlib
 import multiprocessing
 import os
-import resource
-import select
-import signal
-import threading
-from collections.abc import Callable, Mapping
+import subprocess
+import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
-from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from engine import finish as finishing
-from engine import heap, photo
+from engine import photo
 from engine.errors import PhotoRejected
 from engine.picture import too_heavy
+from engine.worker import Answer, Task
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Task = tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]
 
-# Never fork: the parent has threads. The fork server has none, and shares what it has imported with its children.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["engine.decoder"])
 TRIES = 2
+# What a worker may know of the environment: how to find libraries, spell file names and tell the time. No keys.
+ENVIRONMENT = ("DYLD_", "LANG", "LC_", "LD_", "MALLOC_", "PYTHON", "TMPDIR", "TZ")
 
 
 class Decoder:
@@ -49,7 +43,7 @@ class Decoder:
     ) -> None:
         """`workers` is at most that many at a time; 0: two, or one on a single core. `timeout` is in seconds a call,
         `memory` in bytes of address space a worker; a worker is replaced after `calls_per_worker`."""
-        count = workers or min(2, os.cpu_count() or 1)
+        self._count = count = workers or min(2, os.cpu_count() or 1)
         self._timeout = timeout
         self._memory = memory
         self._calls_per_worker = calls_per_worker
@@ -58,7 +52,10 @@ class Decoder:
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._closed = False
-        ensure_running()  # it imports for a third of a second; by the time that a photo comes it has done so
+
+    async def warm_up(self) -> None:
+        """Start the workers ahead of the first picture."""
+        await asyncio.gather(*(self.run(os.getpid) for _ in range(self._count)))
 
     async def prepare(
         self, source: Path | bytes, *, sha256: str, limits: photo.Limits, edge: int, preview_edge: int
@@ -125,20 +122,25 @@ class Decoder:
             async with asyncio.timeout(self._timeout):
                 succeeded, value = await asyncio.wrap_future(self._threads.submit(worker.call, task))
         except TimeoutError as error:
-            worker.kill()
+            self._end(worker)
             raise too_heavy() from error
         except BaseException:
-            worker.kill()
+            self._end(worker)
             raise
         finally:
             self._busy.discard(worker)
         if worker.calls < self._calls_per_worker:
             self._idle.append(worker)
         else:
-            worker.kill()
+            self._end(worker)
         if not succeeded:
             raise value
         return value
+
+    def _end(self, worker: "_Worker") -> None:
+        worker.kill()
+        if not self._closed:  # else closing waits for its end
+            self._threads.submit(worker.join)
 
 
 class _WorkerDied(Exception):
@@ -151,17 +153,17 @@ class _Worker:
     def __init__(self, memory: int) -> None:
         self.calls = 0
         self._memory = memory
-        self._process: ForkServerProcess | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._line: Connection | None = None
         self._killed = False
 
-    def call(self, task: Task) -> tuple[bool, Any]:
+    def call(self, task: Task) -> Answer:
         """Whether the function returned, and what; or what it raised. Blocks: for a thread."""
         self.calls += 1
         try:
             line = self._line or self._start()
             line.send(task)
-            answer: tuple[bool, Any] = line.recv()
+            answer: Answer = line.recv()
         except (EOFError, OSError) as error:
             raise _WorkerDied from error
         return answer
@@ -173,43 +175,30 @@ class _Worker:
             self._process.kill()
 
     def join(self) -> None:
-        """Wait for the end of a killed process."""
+        """Wait for the end of a killed process. Blocks: for a thread."""
         if self._process:
-            self._process.join()
+            self._process.wait()
+        if self._line:
+            self._line.close()
 
     def _start(self) -> Connection:
-        self._line, theirs = PROCESSES.Pipe()
-        process = PROCESSES.Process(target=_serve, args=(theirs, self._memory), name="decoder", daemon=True)
-        process.start()
-        theirs.close()
-        self._process = process
+        self._line, theirs = multiprocessing.Pipe()
+        with theirs:
+            # Not a fork: the parent has threads. -P: nothing is imported from the folder that the user is in.
+            self._process = subprocess.Popen(  # noqa: S603 - nothing in it comes from outside
+                [sys.executable, "-P", "-m", "engine.worker", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                process_group=0,  # Ctrl-C goes to a whole group
+            )
+        self._line.send(self._memory)
         if self._killed:  # while it was starting
-            process.kill()
+            self._process.kill()
         return self._line
 
 
-def _serve(line: Connection, memory: int) -> None:
-    """The life of a worker: it ends when the line does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent says when work ends
-    threading.Thread(target=_exit_when_cut, args=(line,), daemon=True).start()
-    with contextlib.suppress(ValueError, OSError):  # macOS does not keep this limit
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    heap.keep_small()
-    with contextlib.suppress(EOFError, ConnectionError):
-        while True:
-            function, args, kwargs = line.recv()
-            try:
-                answer = True, function(*args, **kwargs)
-            except Exception as error:
-                answer = False, error
-            line.send(answer)
-            del function, args, kwargs, answer
-            heap.trim()
-
-
-def _exit_when_cut(line: Connection) -> None:
-    """End this process, whatever it is doing, when nobody waits for its answer any more."""
-    cut = select.poll()
-    cut.register(line, 0)  # no event is asked for: a cut is always reported
-    cut.poll()
-    os._exit(1)
+def _environment() -> dict[str, str]:
+    known = {name: value for name, value in os.environ.items() if name.startswith(ENVIRONMENT)}
+    return known | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

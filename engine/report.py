@@ -198,10 +198,18 @@ def _write_preview(stage: Path, name: str, preview: Preview) -> str:
         return ""
     target = stage / PREVIEWS / name
     if isinstance(preview, Path):
-        shutil.copyfile(preview, target)
+        _link_or_copy(preview, target)
     else:
         target.write_bytes(preview)
     return f"{PREVIEWS}/{name}"
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    """Both names may stand for the same file: previews are replaced as a whole, never written into."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def _write_pages(stage: Path, report: Report, summary: Summary) -> None:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine.store.database import Database
+from engine.store.database import Database, insert_into
 from engine.store.schema import gates
 
 
@@ -40,7 +39,7 @@ class Gates:
         values = {name: getattr(gate, name) for name in gate.__dataclass_fields__}
 
         async def work(connection: AsyncConnection) -> None:
-            insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(gates)
+            insert = insert_into(gates, connection)
             await connection.execute(
                 insert.values(**values).on_conflict_do_update(
                     index_elements=[gates.c.provider, gates.c.model_id],

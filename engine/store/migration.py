@@ -35,7 +35,7 @@ def current(connection: sa.Connection) -> str:
 
 
 def upgrade(connection: sa.Connection) -> None:
-    """Make the tables, or migrate them to `HEAD`. Raises `SchemaTooNew` for a database that a newer LightWork has written."""
+    """Make the tables, or migrate them to `HEAD`. Raises `SchemaTooNew` for what a newer LightWork has written."""
     revision = current(connection)
     if revision == HEAD:
         return

@@ -8,11 +8,10 @@ from dataclasses import asdict
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.job import Seen
-from engine.store.database import Database
+from engine.store.database import Database, insert_into
 from engine.store.schema import seen
 
 OUR_RESULTS = "lightwork:results"
@@ -22,7 +21,7 @@ async def remember(connection: AsyncConnection, files: Sequence[Seen], now: date
     """Insert or replace rows, in the caller's transaction."""
     if not files:
         return
-    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(seen)
+    insert = insert_into(seen, connection)
     changed = {c.name: insert.excluded[c.name] for c in seen.c if not c.primary_key}
     upsert = insert.on_conflict_do_update(index_elements=[seen.c.owner, seen.c.key], set_=changed)
     await connection.execute(upsert, [asdict(file) | {"taken_at": now} for file in files])

@@ -215,6 +215,32 @@ async def test_a_cancelled_call_frees_its_place_at_once(tmp_path: Path) -> None:
             assert await decoder.run(take, 10) == 10
 
 
+def environment() -> dict[str, str]:
+    return dict(os.environ)
+
+
+async def test_workers_know_no_secrets_and_import_nothing_from_the_users_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", "very-secret")
+    (tmp_path / "PIL.py").write_text("raise SystemExit('not Pillow')")
+    monkeypatch.chdir(tmp_path)
+    async with decoding(1) as decoder:
+        known = await decoder.run(environment)
+        assert "very-secret" not in str(known)
+        assert (
+            await decoder.prepare(encoded(scene(90, 60)), sha256="", limits=Limits(), edge=64, preview_edge=64)
+        ).sent
+
+
+async def test_workers_can_be_started_ahead() -> None:
+    async with decoding(2) as decoder:
+        await decoder.warm_up()
+        started = set(psutil.Process().children(recursive=True))
+        pid = await decoder.run(os.getpid)
+        assert psutil.Process(pid) in started
+
+
 async def test_ctrl_c_does_not_reach_the_workers() -> None:
     async with decoding(1) as decoder:
         ignored, worker = await decoder.run(interrupt_handling)

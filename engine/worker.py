@@ -1,0 +1,58 @@
+"""The life of a decode worker: `python -m engine.worker DESCRIPTOR`, started by `engine.decoder`.
+
+It gets functions with their arguments through a line, calls them, and sends back what they return or raise. It knows
+none of its parent's secrets, and has only as much memory as it was given.
+"""
+
+import contextlib
+import os
+import resource
+import select
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
+from typing import Any
+
+from engine import (
+    finish,  # noqa: F401 - here already when the first picture comes
+    heap,
+    photo,  # noqa: F401
+)
+
+Task = tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]
+Answer = tuple[bool, Any]
+
+
+def serve(line: Connection) -> None:
+    """Answer until the line is cut. The first thing that comes is the limit of memory, in bytes of address space."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when work ends
+    heap.keep_small()
+    threading.Thread(target=_exit_when_cut, args=(line,), daemon=True).start()
+    memory = line.recv()
+    with contextlib.suppress(ValueError, OSError):  # macOS does not keep this limit
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    with contextlib.suppress(EOFError, ConnectionError):
+        while True:
+            line.send(_answer(*line.recv()))
+            heap.trim()  # else an idle worker keeps what its largest picture took
+
+
+def _answer(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Answer:
+    try:
+        return True, function(*args, **kwargs)
+    except Exception as error:
+        return False, error
+
+
+def _exit_when_cut(line: Connection) -> None:
+    """End this process, whatever it is doing, when nobody waits for its answer any more."""
+    cut = select.poll()
+    cut.register(line, 0)  # no event is asked for: a cut is always reported
+    cut.poll()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    serve(Connection(int(sys.argv[1])))
