@@ -14,11 +14,9 @@ from PIL import Image, TiffImagePlugin
 from engine import exif
 from engine.colour import flatten, to_eight_bits, to_srgb
 from engine.errors import PhotoRejected
-from engine.picture import decoding, incomplete, jpeg, open_picture, preview_of, shrunk, turned
+from engine.picture import NEAR_ENOUGH, decoding, incomplete, jpeg, open_picture, preview_of, shrunk, turned
 from engine.sniff import HEAD, foreign_kind, has_zero_tail, is_raw, looks_complete, picture_format
 
-# A decode at 1/2, 1/4 or 1/8 may fall this much short of the wanted edge: 12 MP cameras give 2000 to 2016 pixels.
-NEAR_ENOUGH = 0.95
 # Less than this above the wanted edge is sent as it is: shrinking by a little costs sharpness and saves nothing.
 WORTH_SHRINKING = 1.25
 SENT_QUALITY = 92

@@ -1,6 +1,7 @@
 """A picture of any origin, opened so that nothing in it can do harm, and encoded so that nothing hides in it."""
 
 import io
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ from engine.sniff import HEAD, looks_complete
 # Several pictures are decoded at a time anyway, and threads of a decoder's own never give their memory back.
 DECODE_THREADS = 1
 PREVIEW_QUALITY = 85
+# What is scaled down may fall this much short of the wanted edge: 12 MP cameras give 2000 to 2016 pixels at a half.
+NEAR_ENOUGH = 0.95
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -69,10 +72,13 @@ def turned(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def shrunk(image: Image.Image, edge: int) -> Image.Image:
-    """Scaled down to `edge` pixels on the long edge. Not for palettes, whose colours cannot be mixed."""
+    """Scaled down to `edge` pixels on the long edge, or a few less. Not for palettes, whose colours cannot be mixed."""
     scale = edge / max(image.size)
     if scale >= 1:
         return image
+    factor = math.ceil(1 / scale)
+    if 1 / factor >= scale * NEAR_ENOUGH:
+        return image.reduce(factor)  # the mean of so many pixels: five times as fast as a filter
     width, height = (max(1, round(side * scale)) for side in image.size)
     # Half the work of the sharper filters, and no visible difference at the scales that occur here.
     return image.resize((width, height), Image.Resampling.HAMMING, reducing_gap=2.0)

@@ -21,6 +21,9 @@ from engine import (
     photo,  # noqa: F401
 )
 
+# Seconds without a picture.
+IDLE = 5.0
+
 Task = tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]
 Answer = tuple[bool, Any]
 
@@ -28,7 +31,6 @@ Answer = tuple[bool, Any]
 def serve(line: Connection) -> None:
     """Answer until the line is cut. The first thing that comes is the limit of memory, in bytes of address space."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when work ends
-    heap.keep_small()
     threading.Thread(target=_exit_when_cut, args=(line,), daemon=True).start()
     memory = line.recv()
     with contextlib.suppress(ValueError, OSError):  # macOS does not keep this limit
@@ -36,7 +38,9 @@ def serve(line: Connection) -> None:
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
             line.send(_answer(*line.recv()))
-            heap.trim()  # else an idle worker keeps what its largest picture took
+            if not line.poll(IDLE):
+                # Else it keeps what its largest picture took. Not at once, for taking memory anew costs time.
+                heap.trim()
 
 
 def _answer(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Answer:
