@@ -18,7 +18,7 @@ SIZE = (4000, 3000)
 DELAY = 2.0
 IN_FLIGHT = 16
 # By turns, each as often before the other, so that what else the machine does hits both. Looking at memory stops a
-# process each time, and LightWork has five: that is done in rounds of their own, which do not count for the time.
+# process each time, and LightWork has three: that is done in rounds of their own, which do not count for the time.
 ROUNDS = ("bare", "ours", "ours", "bare", "bare", "ours")
 WATCHED = ("bare", "ours")
 PEAK_EVERY = 0.1
@@ -54,7 +54,7 @@ def measure(folder: Path, *, short: bool) -> list[Figure]:
         at_most("ratio of the medians, start to end", ratio, 1.05, digits=3),
         Figure("peak memory of the bare script (RSS)", _mb(peaks["bare"].rss)),
         Figure("peak of LightWork's main process (RSS)", _mb(peaks["ours"].main)),
-        Figure("peak of its five processes, each added up in full (RSS)", _mb(peaks["ours"].rss)),
+        Figure("peak of all its processes, each added up in full (RSS)", _mb(peaks["ours"].rss)),
         at_most("peak of all, what they share counted once (PSS)", peaks["ours"].pss / 1e6, 300, " MB"),
         _lag(photos, folder),
         exactly("POSTs for that many photos", max(run.posts for run in ours), number),

@@ -126,9 +126,7 @@ async def open_engine(
         presence = Presence(data_dir)
         closing.callback(presence.close)
         await _take_over(store, presence, now)
-        yield _assemble(
-            settings, catalog, store, decoder, providers, presence.worker, now, rng or random.SystemRandom()
-        )
+        yield _assemble(settings, catalog, store, decoder, providers, presence, now, rng or random.SystemRandom())
 
 
 @asynccontextmanager
@@ -180,12 +178,12 @@ def _assemble(
     store: Store,
     decoder: Decoder,
     providers: Mapping[str, Provider],
-    worker: str,
+    presence: Presence,
     now: Callable[[], datetime],
     rng: random.Random,
 ) -> Engine:
     engine = settings.engine
-    claims = Claims(store, catalog, worker=worker, now=now, concurrency=engine.concurrency, lease=engine.lease)
+    claims = Claims(store, catalog, presence=presence, now=now, concurrency=engine.concurrency, lease=engine.lease)
     courier = FolderCourier(store, Reporter(store, catalog, version("lightwork")), now=now)
     folders = Deliveries(store, "folder", courier, now=now, lock=lock_of(engine.data_dir, "folder-deliveries"))
     work = Work(

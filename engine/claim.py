@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from engine.catalog import Catalog, Model
 from engine.job import Image
 from engine.lane import Lane
+from engine.presence import Presence
 from engine.store import Store
 from engine.waiting import first_of
 
@@ -30,7 +31,7 @@ class Claims:
         store: Store,
         catalog: Catalog,
         *,
-        worker: str,
+        presence: Presence,
         now: Callable[[], datetime],
         concurrency: int,
         lease: timedelta,
@@ -38,7 +39,8 @@ class Claims:
     ) -> None:
         self._store = store
         self._catalog = catalog
-        self._worker = worker
+        self._presence = presence
+        self._worker = presence.worker
         self._now = now
         self._lease = lease
         self._job_id = job_id
@@ -96,11 +98,14 @@ class Claims:
         """Retry pass and stuck-job cleanup: what is due, or held by nobody any more, may be claimed again."""
         self._due = None
         due = await self._store.images.wake_due(self._now())
-        stuck = await self._store.images.reclaim(self._now(), alive=self._worker)
+        stuck = await self._store.images.reclaim(self._now(), alive=await self._alive())
         if stuck:
             log.warning("%d images had been left by a worker that died; they are queued again", stuck)
         if due or stuck:
             self.wake()
+
+    async def _alive(self) -> set[str]:
+        return await asyncio.to_thread(self._presence.alive)
 
     async def _claim(self, now: datetime) -> list[Image]:
         models, room = await self._open_models(now)
@@ -129,7 +134,7 @@ class Claims:
     async def _seconds_until_due(self, since: datetime) -> float:
         """`since` is when nothing was found to claim: a gate that was closed then may have opened meanwhile."""
         moments = [gate.closed_until for gate in await self._store.gates.closed(since)]
-        self._due = await self._store.images.next_due(alive=self._worker)
+        self._due = await self._store.images.next_due(alive=await self._alive())
         if self._due is not None:
             moments.append(self._due)
         now = self._now()

@@ -44,6 +44,34 @@ class Intake:
         self._claims.wake()
         return ids
 
+    async def stage(self, job_id: str, images: Sequence[NewImage], *, seen: Sequence[Seen] = ()) -> list[str]:
+        """Take images in that are not to be worked on yet, in one transaction with what they came from.
+
+        Raises `NotFound` if the job is closed.
+        """
+        return await self._store.staging.add(job_id, images, seen=seen, now=self._now())
+
+    async def start(self, job_id: str) -> bool:
+        """Let a staged job begin; False if it had begun or ended already. Its images are queued one by one."""
+        return await self._store.staging.start(job_id)
+
+    async def queue(self, image_id: str, image: NewImage) -> bool:
+        """Queue a staged image: its photos are here, what is asked for is fixed. False if it was cancelled meanwhile.
+
+        Raises `NotFound` for an unknown module or model.
+        """
+        self._catalog.model(image.model)
+        prompt = final_prompt(self._catalog.module(image.module), image.prompt)
+        queued = await self._store.staging.queue(image_id, image, prompt, models=self._catalog.models, now=self._now())
+        self._claims.wake()
+        return queued
+
+    async def refuse(self, image_id: str, *, code: str, error: str, advice: str) -> bool:
+        """Fail a staged image whose photo cannot be had. False if it was cancelled meanwhile."""
+        refused = await self._store.staging.refuse(image_id, code=code, error=error, advice=advice, now=self._now())
+        self._on_finished()
+        return refused
+
     async def close(self, job_id: str) -> None:
         """No more images come; the job ends with its last one."""
         await self._store.jobs.close(job_id, self._now())

@@ -82,7 +82,8 @@ class NewJob:
     """A group of images that are asked for together.
 
     `owner` is whose turn it is: one watched folder, one chat, one command line. `frontend` says who delivers. `key`
-    makes intake idempotent: at most one unfinished job of an owner bears it. `place` is the frontend's own note.
+    makes intake idempotent: at most one unfinished job of an owner bears it. `place` is the frontend's own note. A
+    `staged` job is PENDING: nothing of it is worked on before it is started.
     """
 
     owner: str
@@ -91,6 +92,7 @@ class NewJob:
     title: str
     priority: int = 0
     place: Mapping[str, Any] = field(default_factory=dict)
+    staged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

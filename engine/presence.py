@@ -39,6 +39,18 @@ class Presence:
             except Timeout:
                 continue
 
+    def alive(self) -> set[str]:
+        """All workers of this data folder whose process lives, this one among them."""
+        return {path.stem for path in self._folder.glob("*.lock") if _is_held(path)}
+
     def close(self) -> None:
         self._lock.release()
         Path(self._lock.lock_file).unlink(missing_ok=True)
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True

@@ -12,7 +12,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from filelock import Timeout
 
@@ -151,7 +151,11 @@ class Inbox:
         due = self._readiness.due(self._monotonic())
         stats = await asyncio.to_thread(self._stats, due)
         for key, stat in zip(due, stats, strict=True):
-            self._readiness.observe(key, stat, self._monotonic())
+            if isinstance(stat, PlaceError):
+                self._readiness.observe(key, None, self._monotonic())
+                await self._put_aside(key, stat)
+            else:
+                self._readiness.observe(key, stat, self._monotonic())
 
     async def _heed(self, paths: Iterable[str]) -> None:
         """Something happened in these paths. A file that was taken already counts only if it is another one now."""
@@ -174,6 +178,8 @@ class Inbox:
             rows = await self._engine.store.seen.get(self._owner, part)
             for key, stat in zip(part, await asyncio.to_thread(self._stats, part), strict=True):
                 row = rows.get(key)
+                if isinstance(stat, PlaceError):
+                    continue  # the next scan tells
                 if stat is None:
                     self._taken.discard(key)
                 elif row is None or (row.size, row.mtime_ns) != (stat.size, stat.mtime_ns):
@@ -193,8 +199,12 @@ class Inbox:
             self._trouble.began(f"refused:{refused.key}", refused.reason)
         self._next_scan = now + self._scan_every()
 
-    def _stats(self, keys: Sequence[str]) -> list[Stat | None]:
-        return [read_stat(self._root / from_key(key)) for key in keys]
+    def _stats(self, keys: Sequence[str]) -> list[Stat | PlaceError | None]:
+        """Raises OSError if it is not single files that cannot be looked at, but the whole inbox."""
+        stats = [_stat_or_error(self._root / from_key(key)) for key in keys]
+        if any(isinstance(stat, PlaceError) for stat in stats):
+            os.scandir(self._root).close()
+        return stats
 
     async def _take_ready(self, stop: asyncio.Event) -> None:
         ready = self._readiness.ready()
@@ -215,8 +225,8 @@ class Inbox:
             if verdict is Verdict.CUT_OFF and not self._readiness.postpone(candidate, now):
                 verdict = await self._taking.examine(key)  # it will not get any better: it is to be told what is wrong
         except PlaceError as error:
-            await self._taking.tell_unreadable(key, error)
-            verdict = Verdict.HELD_BACK
+            await self._put_aside(key, error)
+            return None
         except Exception:
             log.exception("%s: an error of LightWork's own; the file is left alone until it changes", key)
             verdict = Verdict.LEFT_ALONE
@@ -230,6 +240,11 @@ class Inbox:
         if verdict in {Verdict.HELD_BACK, Verdict.REFERENCE}:
             self._put_off[key] = now + self._watch.rescan.total_seconds()
         return verdict if isinstance(verdict, Photo) else None
+
+    async def _put_aside(self, key: str, error: PlaceError) -> None:
+        """Tell once that a file cannot be read, and try again with one of the next scans."""
+        await self._taking.tell_unreadable(key, error)
+        self._put_off[key] = self._monotonic() + self._watch.rescan.total_seconds()
 
     def _look_again_at_once(self) -> None:
         self._put_off.clear()
@@ -273,3 +288,10 @@ class Inbox:
     def _seconds_until_due(self) -> float:
         moments = (self._readiness.next_due(), self._grouping.next_due(), self._next_scan)
         return max(0.0, min(moment for moment in moments if moment is not None) - self._monotonic())
+
+
+def _stat_or_error(path: Path) -> Stat | PlaceError | None:
+    try:
+        return read_stat(path)
+    except PlaceError as error:
+        return error

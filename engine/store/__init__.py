@@ -10,6 +10,7 @@ from engine.store.gates import Gate, Gates
 from engine.store.images import Images
 from engine.store.jobs import Jobs
 from engine.store.seen import OUR_RESULTS, SeenFiles
+from engine.store.staging import Staging
 
 __all__ = [
     "OUR_RESULTS",
@@ -21,6 +22,7 @@ __all__ = [
     "Jobs",
     "Seen",
     "SeenFiles",
+    "Staging",
     "Store",
     "source_of",
 ]
@@ -32,6 +34,7 @@ class Store:
     def __init__(self, data_dir: Path) -> None:
         self._database = Database(data_dir / "lightwork.sqlite3")
         self.jobs = Jobs(self._database)
+        self.staging = Staging(self._database)
         self.images = Images(self._database)
         self.deliveries = Deliveries(self._database)
         self.gates = Gates(self._database)

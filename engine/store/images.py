@@ -3,7 +3,7 @@
 A move that changes no row means that the claim was lost: it returns False, and nothing else was written.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -166,14 +166,15 @@ class Images(ImageLookup):
             .values(status="PENDING", next_retry_at=None)
         )
 
-    async def reclaim(self, now: datetime, *, worker: str = "", alive: str = "") -> int:
+    async def reclaim(self, now: datetime, *, worker: str = "", alive: Collection[str] = ()) -> int:
         """PROCESSING -> PENDING: all that a `worker` known to be gone had claimed, or else every lease that ran out.
 
-        Whoever asks is `alive`: a computer that slept has overslept its leases, and its calls still go on.
+        Not from workers that are known to be `alive`: where the computer slept or its clock was set, their leases ran
+        out, and their calls still go on.
         """
         orphaned = images.c.worker == worker
         if not worker:
-            orphaned = sa.and_(images.c.lease_until < now, images.c.worker != alive)
+            orphaned = sa.and_(images.c.lease_until < now, images.c.worker.not_in(alive))
 
         async def work(connection: AsyncConnection) -> int:
             back = await connection.execute(

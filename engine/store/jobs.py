@@ -85,8 +85,12 @@ class Jobs:
             same = sa.select(*JOB_COLUMNS).where(jobs.c.owner == new.owner, jobs.c.key == new.key, OPEN)
             if row := (await connection.execute(same)).one_or_none():
                 return job_of(row)
-            values = asdict(new) | {"id": new_id(), "status": "PROCESSING", "collecting": True, "created_at": now}
-            added = sa.insert(jobs).values(**values).returning(*JOB_COLUMNS)
+            values = {name: getattr(new, name) for name in ("owner", "frontend", "key", "title", "priority")}
+            status = JobStatus.PENDING if new.staged else JobStatus.PROCESSING
+            added = sa.insert(jobs).values(
+                **values, place=dict(new.place), id=new_id(), status=str(status), collecting=True, created_at=now
+            )
+            added = added.returning(*JOB_COLUMNS)
             return job_of((await connection.execute(added)).one())
 
         return await self._database.write(work)
@@ -106,13 +110,12 @@ class Jobs:
         """
 
         async def work(connection: AsyncConnection) -> list[str]:
-            job = (
-                await connection.execute(sa.select(jobs).where(jobs.c.id == job_id, OPEN, jobs.c.collecting.is_(True)))
-            ).one_or_none()
-            if job is None:
-                raise NotFound(f"The job {job_id} takes no more images.")
-            turn = await _next_turn(connection, job.owner, models)
-            rows = [_image_row(job, image, prompt, number, turn, now) for number, (image, prompt) in enumerate(new)]
+            job = await collecting_job(connection, job_id)
+            turn = await next_turn(connection, job.owner, models)
+            rows = [
+                image_row(job, image, number, now) | {"final_prompt": prompt, "turn": turn + number + 1}
+                for number, (image, prompt) in enumerate(new)
+            ]
             if rows:
                 await connection.execute(sa.insert(images), rows)
             await connection.execute(
@@ -141,8 +144,9 @@ class Jobs:
         """Raises `NotFound`. `job_id` may be the id's last characters, if no other job ends in them."""
 
         async def work(connection: AsyncConnection) -> list[Any]:
-            matching = sa.select(*JOB_COLUMNS).where(jobs.c.id.endswith(job_id, autoescape=True)).limit(2)
-            return list((await connection.execute(matching)).all())
+            whole = sa.select(*JOB_COLUMNS).where(jobs.c.id == job_id)
+            ending = sa.select(*JOB_COLUMNS).where(jobs.c.id.endswith(job_id, autoescape=True)).limit(2)
+            return list((await connection.execute(whole)).all() or (await connection.execute(ending)).all())
 
         found = await self._database.read(work)
         if len(found) != 1 or not job_id:
@@ -163,7 +167,15 @@ class Jobs:
         return await self._database.read(work)
 
 
-async def _next_turn(connection: AsyncConnection, owner: str, models: Iterable[str]) -> int:
+async def collecting_job(connection: AsyncConnection, job_id: str) -> sa.Row[Any]:
+    """Raises `NotFound` if the job takes no more images."""
+    query = sa.select(jobs).where(jobs.c.id == job_id, OPEN, jobs.c.collecting.is_(True))
+    if (job := (await connection.execute(query)).one_or_none()) is None:
+        raise NotFound(f"The job {job_id} takes no more images.")
+    return job
+
+
+async def next_turn(connection: AsyncConnection, owner: str, models: Iterable[str]) -> int:
     """Virtual time: after this owner's own last image, but not before the head of the queue as it is now."""
     heads = [
         sa.select(
@@ -181,9 +193,8 @@ async def _next_turn(connection: AsyncConnection, owner: str, models: Iterable[s
     return max(head or 0, own or 0)
 
 
-def _image_row(
-    job: sa.Row[Any], image: NewImage, final_prompt: str, number: int, turn: int, now: datetime
-) -> dict[str, Any]:
+def image_row(job: sa.Row[Any], image: NewImage, number: int, now: datetime) -> dict[str, Any]:
+    """The row of a new image, not queued yet: without a turn and a final prompt."""
     return {
         "id": new_id(),
         "job_id": job.id,
@@ -194,13 +205,13 @@ def _image_row(
         "module": image.module,
         "model": image.model,
         "prompt": image.prompt,
-        "final_prompt": final_prompt,
+        "final_prompt": "",
         "parameters": asdict(image.parameters),
         "sample": image.sample,
         "tier": image.tier,
         "place": dict(image.place),
         "priority": job.priority,
-        "turn": turn + number + 1,
+        "turn": None,
         "status": str(ImageStatus.PENDING),
         "created_at": now,
     }

@@ -1,6 +1,6 @@
 """What can be asked about images and attempts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -24,10 +24,10 @@ class ImageLookup:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def next_due(self, *, alive: str = "") -> datetime | None:
-        """When the earliest retry is due, or the earliest lease runs out that is not held by the worker `alive`."""
+    async def next_due(self, *, alive: Collection[str] = ()) -> datetime | None:
+        """When the earliest retry is due, or the earliest lease runs out that no worker in `alive` holds."""
         retry = sa.select(sa.func.min(images.c.next_retry_at)).where(IS_RETRY_LATER)
-        lease = sa.select(sa.func.min(images.c.lease_until)).where(IS_PROCESSING, images.c.worker != alive)
+        lease = sa.select(sa.func.min(images.c.lease_until)).where(IS_PROCESSING, images.c.worker.not_in(alive))
 
         async def work(connection: AsyncConnection) -> datetime | None:
             moments = [await connection.scalar(retry), await connection.scalar(lease)]

@@ -180,10 +180,25 @@ async def test_a_computer_that_slept_through_its_lease_does_not_ask_a_second_tim
     await server.arrived.wait()
     shop.skip(hours=8)
     await shop.engine.claims.bring_back_due()
-    assert await shop.engine.store.images.next_due(alive=shop.engine.claims._worker) is None  # it would be at once
+    assert await shop.engine.store.images.next_due(alive={shop.engine.claims._worker}) is None  # it would be at once
     job = await shop.finished(job_id)
     assert await shop.outcomes(await shop.only_image(job_id)) == ["done"]
     assert (job.completed, server.posts) == (1, 1)
+
+
+async def test_a_clock_that_is_set_forward_takes_nothing_from_another_process_that_lives(
+    shop: Workshop, server: GeminiServer
+) -> None:
+    server.default = Delay(0.5)
+    job_id = await shop.job(shop.photo("a.jpg"))
+    await server.arrived.wait()
+    async with opened(shop.engine.settings, shop.folder, clock=shop.clock) as other:
+        other.skip(hours=8)
+        await other.engine.claims.bring_back_due()
+        assert await shop.statuses(job_id) == ["PROCESSING"]
+    await shop.finished(job_id)
+    assert await shop.outcomes(await shop.only_image(job_id)) == ["done"]
+    assert server.posts == 1
 
 
 class Exhausted(Decoder):

@@ -91,6 +91,17 @@ async def test_a_photo_that_may_not_be_read_is_told_once_and_taken_when_it_may(t
         assert process.log().count("cannot be read just now") == 1
 
 
+async def test_a_folder_that_is_locked_while_its_photo_settles_holds_nothing_else_up(tmp_path: Path) -> None:
+    async with lightwork(tmp_path, prefix=under_permissions(), rescan="200ms", settle="400ms") as process:
+        await process.until(process.failed.is_dir)
+        process.drop("locked/a.jpg", photo(1))
+        (process.inbox / "locked").chmod(0)
+        process.drop("open.jpg", photo(2))
+        await process.until(lambda: files(process.done) == {"open.jpg"})
+        (process.inbox / "locked").chmod(0o700)
+        await process.until(lambda: files(process.done) == {"open.jpg", "locked/a.jpg"})
+
+
 async def test_folders_on_different_disks_lose_nothing_and_keep_names(tmp_path: Path) -> None:
     folders = [tmp_path / "photos" / name for name in ("outbox", "done", "failed")]
     own_disks = in_namespace(" && ".join(MOUNTED.format(folder=folder, size="1m") for folder in folders))

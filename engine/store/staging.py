@@ -1,0 +1,111 @@
+"""Statements about what was taken in but is not to be worked on yet: drafts, and photos that are not here yet.
+
+A staged image is PENDING without a turn, so that no claim finds it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from engine.errors import NotFound
+from engine.job import ImageStatus, Job, NewImage, Seen
+from engine.store.database import Database
+from engine.store.jobs import OPEN, collecting_job, count_finished, image_row, next_turn, owe_deliveries
+from engine.store.rows import JOB_COLUMNS, inputs_json, job_of, source_of
+from engine.store.schema import images, jobs
+from engine.store.seen import remember
+
+IS_STAGED = sa.and_(sa.text("images.status = 'PENDING'"), images.c.turn.is_(None))
+
+
+class Staging:
+    """Jobs and images before their turn."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, job_id: str, new: Sequence[NewImage], *, seen: Sequence[Seen] = (), now: datetime) -> list[str]:
+        """Take images in, and remember what they came from as seen, in one transaction; returns their ids.
+
+        Raises `NotFound` if the job takes no more images.
+        """
+
+        async def work(connection: AsyncConnection) -> list[str]:
+            job = await collecting_job(connection, job_id)
+            rows = [image_row(job, image, number, now) for number, image in enumerate(new)]
+            await connection.execute(sa.insert(images), rows)
+            await connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(total=jobs.c.total + len(rows)))
+            await remember(connection, seen, now)
+            return [row["id"] for row in rows]
+
+        return await self._database.write(work)
+
+    async def note(self, job_id: str, changes: Mapping[str, Any]) -> Job:
+        """Change what an unfinished job's `place` says. Raises `NotFound`."""
+
+        async def work(connection: AsyncConnection) -> Job:
+            place = await connection.scalar(sa.select(jobs.c.place).where(jobs.c.id == job_id, OPEN))
+            if place is None:
+                raise NotFound(f"The job {job_id} has ended.")
+            changed = sa.update(jobs).where(jobs.c.id == job_id).values(place={**place, **changes})
+            return job_of((await connection.execute(changed.returning(*JOB_COLUMNS))).one())
+
+        return await self._database.write(work)
+
+    async def start(self, job_id: str) -> bool:
+        """PENDING -> PROCESSING; False if the job was not PENDING any more."""
+
+        async def work(connection: AsyncConnection) -> bool:
+            started = sa.update(jobs).where(jobs.c.id == job_id, sa.text("status = 'PENDING'"))
+            return bool((await connection.execute(started.values(status="PROCESSING"))).rowcount)
+
+        return await self._database.write(work)
+
+    async def queue(
+        self, image_id: str, image: NewImage, final_prompt: str, *, models: Iterable[str], now: datetime
+    ) -> bool:
+        """Fix what is asked for, and give the image its turn; False if it was not staged any more.
+
+        Its `name`, `place` and `sample` stay as they were taken in.
+        """
+        fixed = {
+            "inputs": inputs_json(image.inputs),
+            "source": source_of(image.inputs[0].path) if image.inputs else "",
+            "module": image.module,
+            "model": image.model,
+            "prompt": image.prompt,
+            "final_prompt": final_prompt,
+            "parameters": asdict(image.parameters),
+        }
+
+        async def work(connection: AsyncConnection) -> bool:
+            query = sa.select(jobs.c.id, jobs.c.owner).join(images, images.c.job_id == jobs.c.id)
+            job = (await connection.execute(query.where(images.c.id == image_id, IS_STAGED, OPEN))).one_or_none()
+            if job is None:
+                return False
+            turn = await next_turn(connection, job.owner, models) + 1
+            await connection.execute(sa.update(images).where(images.c.id == image_id).values(**fixed, turn=turn))
+            await connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(last_turn=turn))
+            return True
+
+        return await self._database.write(work)
+
+    async def refuse(self, image_id: str, *, code: str, error: str, advice: str, now: datetime) -> bool:
+        """PENDING -> FAILED for a photo that never came; False if it was not staged any more."""
+        final = {"status": str(ImageStatus.FAILED), "error_code": code, "error": error, "advice": advice}
+
+        async def work(connection: AsyncConnection) -> bool:
+            refused = sa.update(images).where(images.c.id == image_id, IS_STAGED).values(**final, finished_at=now)
+            job_id = await connection.scalar(refused.returning(images.c.job_id))
+            if job_id is None:
+                return False
+            frontend = await connection.scalar(sa.select(jobs.c.frontend).where(jobs.c.id == job_id))
+            await owe_deliveries(connection, job_id, [image_id], frontend or "", now)
+            await count_finished(connection, job_id, ImageStatus.FAILED, 0, now)
+            return True
+
+        return await self._database.write(work)
