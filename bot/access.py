@@ -1,0 +1,47 @@
+"""Who may use the bot: nobody who is not named in the settings."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import date
+
+from engine.settings import TelegramSettings
+
+REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The lists of the settings, by Telegram's numeric ids."""
+
+    users: frozenset[int]
+    chats: frozenset[int]
+    admins: frozenset[int]
+
+    @classmethod
+    def of(cls, settings: TelegramSettings) -> "Access":
+        return cls(frozenset(settings.allowed_users), frozenset(settings.allowed_chats), frozenset(settings.admins))
+
+    def may_use(self, user: int, chat: int) -> bool:
+        """Named people may everywhere, all others only in a group that is named."""
+        return user in self.users or user in self.admins or chat in self.chats
+
+    def is_admin(self, user: int) -> bool:
+        """Whether this person may see and do what concerns everybody."""
+        return user in self.admins
+
+
+class Declined:
+    """Who was told today that the bot is not for them: once a day is enough, and a crowd must not fill the memory."""
+
+    def __init__(self) -> None:
+        self._told: OrderedDict[int, date] = OrderedDict()
+
+    def is_to_be_told(self, user: int, today: date) -> bool:
+        """True for the first time on each day."""
+        if self._told.get(user) == today:
+            return False
+        self._told[user] = today
+        self._told.move_to_end(user)
+        if len(self._told) > REMEMBERED:
+            self._told.popitem(last=False)
+        return True

@@ -1,0 +1,71 @@
+"""Every call to Telegram passes here and keeps the pace of its chat."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from telegram.error import RetryAfter
+from telegram.ext import BaseRateLimiter
+
+from bot.pace import Pace
+
+# What shows up in a chat, and therefore counts.
+COUNTED = frozenset({"sendMessage", "sendPhoto", "sendDocument", "sendMediaGroup", "editMessageText"})
+TRIES = 5
+
+
+class Skipped(Exception):
+    """A spare call would have had to wait: what it wanted to say will be said later, if it is still true then."""
+
+
+class Limiter(BaseRateLimiter[bool]):
+    """Makes calls wait for their turn. `rate_limit_args=True` marks a call as spare: it is skipped instead.
+
+    Telegram's "retry after" delays the calls of that chat only. Such a call was not accepted, so it is made again.
+    """
+
+    def __init__(self, pace: Pace, *, monotonic: Callable[[], float]) -> None:
+        self._pace = pace
+        self._monotonic = monotonic
+
+    async def initialize(self) -> None:
+        """There is nothing to set up."""
+
+    async def shutdown(self) -> None:
+        """There is nothing to close."""
+
+    async def process_request(
+        self,
+        callback: Callable[..., Coroutine[Any, Any, Any]],
+        args: Any,
+        kwargs: dict[str, Any],
+        endpoint: str,
+        data: dict[str, Any],
+        rate_limit_args: bool | None,
+    ) -> Any:
+        """Make a call when its chat may have one."""
+        chat = data.get("chat_id")
+        if endpoint not in COUNTED or not isinstance(chat, int):
+            return await callback(*args, **kwargs)
+        weight = len(data["media"]) if endpoint == "sendMediaGroup" else 1
+        for _ in range(TRIES - 1):
+            await self._turn(chat, weight, spare=bool(rate_limit_args))
+            try:
+                return await callback(*args, **kwargs)
+            except RetryAfter as refused:
+                self._pace.hold(chat, self._monotonic() + _seconds(refused))
+        await self._turn(chat, weight, spare=bool(rate_limit_args))
+        return await callback(*args, **kwargs)
+
+    async def _turn(self, chat: int, weight: int, *, spare: bool) -> None:
+        while wait := self._pace.wait(chat, self._monotonic(), spare=spare):
+            if spare:
+                raise Skipped
+            await asyncio.sleep(wait)
+        self._pace.spend(chat, self._monotonic(), weight)
+
+
+def _seconds(refused: RetryAfter) -> float:
+    # The library is on its way from seconds to timedelta, and may answer with either.
+    after = refused.retry_after
+    return float(after) if isinstance(after, int | float) else after.total_seconds()

@@ -1,0 +1,83 @@
+"""Updates from Telegram, fetched by long polling. Telegram forgets an update only after it has been kept.
+
+The library's own updater confirms what is still only in memory: whoever kills the bot then loses photos.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from telegram import Bot, Update
+from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
+
+from engine.trouble import Trouble
+from engine.waiting import first_of
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 50
+# The answer to a poll may come as late as that; the connection is given a little more.
+READ_TIMEOUT = POLL_SECONDS + 15.0
+FIRST_DELAY = 1.0
+LONGEST_DELAY = 30.0
+# Named at each poll: Telegram would keep an earlier choice.
+WANTED = ("message", "edited_message", "callback_query", "my_chat_member")
+
+
+class Poller:
+    """Hands updates to `keep`, one after the other; when that has returned, Telegram is told to forget the update."""
+
+    def __init__(self, bot: Bot, keep: Callable[[Update], Awaitable[None]]) -> None:
+        self._bot = bot
+        self._keep = keep
+        self._offset = 0
+        self._delay = FIRST_DELAY
+        self._trouble = Trouble(log)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Poll until `stop` is set. No trouble ends it: it is told once, and polling goes on when it is over."""
+        while not stop.is_set():
+            polling = asyncio.create_task(self._poll())
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait({polling, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            if not polling.done():
+                polling.cancel()
+                await asyncio.wait({polling})
+                return
+            await self._take(polling.result())
+            if self._delay > FIRST_DELAY:
+                await first_of((stop,), self._delay)
+
+    async def _poll(self) -> Sequence[Update]:
+        try:
+            updates = await self._bot.get_updates(
+                offset=self._offset, timeout=POLL_SECONDS, read_timeout=READ_TIMEOUT, allowed_updates=WANTED
+            )
+        except TelegramError as error:
+            self._delay = min(LONGEST_DELAY, self._delay * 2)
+            self._trouble.began("poll", _sentence(error), kind=type(error).__name__)
+            return ()
+        self._delay = FIRST_DELAY
+        self._trouble.ended("poll", "Telegram can be reached again.")
+        return updates
+
+    async def _take(self, updates: Sequence[Update]) -> None:
+        for update in updates:
+            try:
+                await self._keep(update)
+            except Exception:  # asked for again, it would go wrong again, and nothing after it would ever arrive
+                log.exception("update %d: an error of LightWork's own", update.update_id)
+            self._offset = update.update_id + 1
+
+
+def _sentence(error: TelegramError) -> str:
+    match error:
+        case InvalidToken():
+            return "Telegram does not know the bot's token. Set TELEGRAM_BOT_TOKEN to the one that BotFather shows."
+        case Conflict():
+            return "Another program is polling with the same token. End that program."
+        case RetryAfter():
+            return "Telegram asks to wait."
+        case _:
+            return f"Telegram cannot be reached ({type(error).__name__}); waiting."
