@@ -193,10 +193,14 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The duty to hand over one finished image, or, where `image_id` is empty, the report of a finished job."""
+    """The duty to hand over one finished image, or, where `image_id` is empty, the report of a finished job.
+
+    `receipt` is what has been noted so far of a duty that takes several steps.
+    """
 
     id: str
     job_id: str
     image_id: str
     frontend: str
     attempt: int
+    receipt: Mapping[str, Any] = field(default_factory=dict)

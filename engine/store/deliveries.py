@@ -74,6 +74,16 @@ class Deliveries:
 
         await self._database.write(work)
 
+    async def note(self, delivery: Delivery, receipt: Mapping[str, Any]) -> None:
+        """Still PENDING, but a step of it was made; that is on disk when this returns."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(
+                sa.update(deliveries).where(deliveries.c.id == delivery.id, IS_PENDING).values(receipt=dict(receipt))
+            )
+
+        await self._database.write(work)
+
     async def postpone(self, delivery: Delivery, error: str, at: datetime) -> None:
         """Still PENDING; the next try is at `at`."""
 

@@ -153,11 +153,15 @@ class Jobs:
             raise NotFound(f"There is {'no' if not found else 'more than one'} job {job_id!r}; see `lightwork jobs`.")
         return job_of(found[0])
 
-    async def list(self, *, owner: str = "", collecting: bool | None = None, limit: int = 50) -> list[Job]:
-        """The newest jobs first."""
+    async def list(
+        self, *, owner: str = "", frontend: str = "", collecting: bool | None = None, limit: int = 50
+    ) -> list[Job]:
+        """The newest jobs first; those of a `frontend` only as long as they are unfinished."""
         query = sa.select(*JOB_COLUMNS).order_by(jobs.c.created_at.desc()).limit(limit)
         if owner:
             query = query.where(jobs.c.owner == owner)
+        if frontend:
+            query = query.where(jobs.c.frontend == frontend, OPEN)
         if collecting is not None:
             query = query.where(jobs.c.collecting.is_(collecting))
 
