@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import random
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
@@ -132,17 +131,13 @@ async def open_engine(
 @asynccontextmanager
 async def _beside(*preparations: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Prepare ahead what is wanted soon; what goes wrong there, the first that wants it will meet and tell."""
-
-    async def prepare() -> None:
-        await asyncio.gather(*preparations, return_exceptions=True)
-        gc.freeze()
-
-    preparing = asyncio.create_task(prepare())
+    tasks = [asyncio.create_task(preparation) for preparation in preparations]
     try:
         yield
     finally:
-        preparing.cancel()
-        await asyncio.wait([preparing])
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _take_over(store: Store, presence: Presence, now: Callable[[], datetime]) -> None:
