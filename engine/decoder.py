@@ -11,6 +11,7 @@ dies with the queue's lock in its hand stops them all.
 """
 
 import asyncio
+import errno
 import multiprocessing
 import os
 import subprocess
@@ -89,7 +90,8 @@ class Decoder:
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function of a module in a worker. What it raises is raised here.
 
-        Raises PhotoRejected where it takes too much time or memory, or kills its worker twice.
+        Raises PhotoRejected where it takes too much time or memory, or kills its worker twice; OSError where no worker
+        can be started, which is no picture's fault.
         """
         async with self._slots:
             for _ in range(TRIES):
@@ -160,8 +162,8 @@ class _Worker:
     def call(self, task: Task) -> Answer:
         """Whether the function returned, and what; or what it raised. Blocks: for a thread."""
         self.calls += 1
+        line = self._line or self._start()
         try:
-            line = self._line or self._start()
             line.send(task)
             answer: Answer = line.recv()
         except (EOFError, OSError) as error:
@@ -182,7 +184,19 @@ class _Worker:
             self._line.close()
 
     def _start(self) -> Connection:
-        self._line, theirs = multiprocessing.Pipe()
+        try:
+            self._line = self._started()
+            self._line.send(self._memory)
+            self._line.recv()
+        except (EOFError, OSError) as error:
+            if self._killed:
+                raise _WorkerDied from error
+            told = f"no process can be started to read photos in ({error or 'it ended at once'})"
+            raise OSError(errno.EAGAIN, told) from error
+        return self._line
+
+    def _started(self) -> Connection:
+        ours, theirs = multiprocessing.Pipe()
         with theirs:
             # Not a fork: the parent has threads. -P: nothing is imported from the folder that the user is in.
             self._process = subprocess.Popen(  # noqa: S603 - nothing in it comes from outside
@@ -193,10 +207,9 @@ class _Worker:
                 stdout=subprocess.DEVNULL,
                 process_group=0,  # Ctrl-C goes to a whole group
             )
-        self._line.send(self._memory)
         if self._killed:  # while it was starting
             self._process.kill()
-        return self._line
+        return ours
 
 
 def _environment() -> dict[str, str]:

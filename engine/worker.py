@@ -29,12 +29,16 @@ Answer = tuple[bool, Any]
 
 
 def serve(line: Connection) -> None:
-    """Answer until the line is cut. The first thing that comes is the limit of memory, in bytes of address space."""
+    """Answer until the line is cut.
+
+    The first thing that comes is the limit of memory, in bytes of address space; that is answered when all is ready.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when work ends
     threading.Thread(target=_exit_when_cut, args=(line,), daemon=True).start()
     memory = line.recv()
     with contextlib.suppress(ValueError, OSError):  # macOS does not keep this limit
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    line.send(None)
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
             line.send(_answer(*line.recv()))

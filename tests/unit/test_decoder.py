@@ -233,6 +233,19 @@ async def test_workers_know_no_secrets_and_import_nothing_from_the_users_folder(
         ).sent
 
 
+async def test_where_no_worker_can_be_started_no_photo_is_to_blame(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "engine.py"
+    broken.write_text("raise SystemExit('as if LightWork was just being updated')")
+    monkeypatch.syspath_prepend(tmp_path)
+    async with decoding(1) as decoder:
+        with pytest.raises(OSError, match="no process can be started"):
+            await decoder.run(os.getpid)
+        broken.unlink()
+        assert await decoder.run(os.getpid)
+
+
 async def test_workers_can_be_started_ahead() -> None:
     async with decoding(2) as decoder:
         await decoder.warm_up()
