@@ -123,8 +123,8 @@ class Settlement:
 
     async def _wait_for_place(self, ticket: Ticket, error: OSError) -> None:
         """The drive or share is away, which is nobody's fault: wait as long as it takes, longer each time."""
-        reason = error.strerror or str(error)
-        told = f"{ticket} and others wait: {reason} ({error.filename})"
+        where = f" ({error.filename})" if error.filename else ""
+        told = f"{ticket} and others wait: {error.strerror or error}{where}"
         self._trouble.began(f"place:{ticket.image.job_id}", told)
         at = self._now() + AT_LEAST + backoff(ticket.image.attempt, self._rng)
         move = RetryAt(at, ticket.image.retries, ticket.image.busy_since)
