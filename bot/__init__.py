@@ -1,1 +1,6 @@
 """The Telegram frontend, which is not in this version yet: the settings refuse `[telegram] enabled = true`."""
+
+import os
+
+# python-telegram-bot is on its way from seconds to timedelta, and warns at each "retry after" until one has chosen.
+os.environ.setdefault("PTB_TIMEDELTA", "true")

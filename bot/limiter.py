@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from typing import Any
 
 from telegram.error import RetryAfter
@@ -53,7 +54,7 @@ class Limiter(BaseRateLimiter[bool]):
             try:
                 return await callback(*args, **kwargs)
             except RetryAfter as refused:
-                self._pace.hold(chat, self._monotonic() + _seconds(refused))
+                self._pace.hold(chat, self._monotonic() + _seconds(refused.retry_after))
         await self._turn(chat, weight, spare=bool(rate_limit_args))
         return await callback(*args, **kwargs)
 
@@ -65,7 +66,5 @@ class Limiter(BaseRateLimiter[bool]):
         self._pace.spend(chat, self._monotonic(), weight)
 
 
-def _seconds(refused: RetryAfter) -> float:
-    # The library is on its way from seconds to timedelta, and may answer with either.
-    after = refused.retry_after
-    return float(after) if isinstance(after, int | float) else after.total_seconds()
+def _seconds(time: int | timedelta) -> float:
+    return time.total_seconds() if isinstance(time, timedelta) else float(time)

@@ -1,0 +1,109 @@
+"""Telegram is told to forget an update only when it is kept."""
+
+import asyncio
+import logging
+
+import pytest
+from own_client import client
+from servers.telegram import TelegramServer
+from servers.telegram_behaviours import BAD_GATEWAY, CONFLICT
+from telegram import Update
+
+from bot.poller import Poller
+
+
+class Keeper:
+    """Keeps texts; `fails` for those that are in it, as often as they come."""
+
+    def __init__(self, *fails: str) -> None:
+        self.texts: list[str] = []
+        self.fails = set(fails)
+        self.came = asyncio.Event()
+
+    async def __call__(self, update: Update) -> None:
+        self.came.set()
+        self.came = asyncio.Event()
+        text = update.effective_message.text if update.effective_message else ""
+        if text in self.fails:
+            raise KeyError("unforeseen")
+        self.texts.append(text or "")
+
+
+async def polled(server: TelegramServer, keeper: Keeper, number: int) -> None:
+    """Poll until so many were kept."""
+    stop = asyncio.Event()
+    async with client(server) as bot:
+        polling = asyncio.create_task(Poller(bot, keeper).run(stop))
+        await server.until(lambda: len(keeper.texts) >= number and len(server.called("getUpdates")) > 1)
+        stop.set()
+        await polling
+
+
+async def test_updates_are_kept_in_order(telegram: TelegramServer) -> None:
+    anna, keeper = telegram.user(7), Keeper()
+    for text in ("one", "two", "three"):
+        anna.writes(text)
+    await polled(telegram, keeper, 3)
+    assert keeper.texts == ["one", "two", "three"]
+
+
+async def test_an_update_that_was_not_kept_comes_again(telegram: TelegramServer) -> None:
+    telegram.user(7).writes("photo")
+    hanging = asyncio.Event()
+
+    async def never(update: Update) -> None:
+        hanging.set()
+        await asyncio.Event().wait()
+
+    async with client(telegram) as bot:
+        polling = asyncio.create_task(Poller(bot, never).run(asyncio.Event()))
+        await hanging.wait()
+        polling.cancel()  # as a kill does
+        await asyncio.wait({polling})
+    keeper = Keeper()
+    await polled(telegram, keeper, 1)
+    assert keeper.texts == ["photo"]
+
+
+async def test_what_is_kept_is_confirmed_with_the_next_poll(telegram: TelegramServer) -> None:
+    telegram.user(7).writes("photo")
+    await polled(telegram, Keeper(), 1)
+    again = Keeper()
+    telegram.user(7).writes("text")
+    await polled(telegram, again, 1)
+    assert again.texts == ["text"]
+
+
+async def test_an_error_with_one_update_does_not_hold_the_others_up(
+    telegram: TelegramServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    anna, keeper = telegram.user(7), Keeper("bad")
+    for text in ("bad", "good"):
+        anna.writes(text)
+    await polled(telegram, keeper, 1)
+    assert keeper.texts == ["good"]
+    assert "an error of LightWork's own" in caplog.text
+
+
+@pytest.mark.parametrize(("trouble", "told"), [(BAD_GATEWAY, "cannot be reached"), (CONFLICT, "Another program")])
+async def test_trouble_is_told_once_and_polling_goes_on(
+    telegram: TelegramServer, caplog: pytest.LogCaptureFixture, trouble: object, told: str
+) -> None:
+    caplog.set_level(logging.INFO, "bot")
+    telegram.plan("getUpdates", trouble)  # type: ignore[arg-type]
+    telegram.user(7).writes("photo")
+    keeper = Keeper()
+    await polled(telegram, keeper, 1)
+    assert keeper.texts == ["photo"]
+    assert caplog.text.count(told) == 1
+    assert "can be reached again" in caplog.text
+    assert telegram.token not in caplog.text
+
+
+async def test_stopping_does_not_wait_for_the_next_update(telegram: TelegramServer) -> None:
+    stop = asyncio.Event()
+    async with client(telegram) as bot, asyncio.timeout(5):
+        polling = asyncio.create_task(Poller(bot, Keeper()).run(stop))
+        await telegram.until(lambda: telegram.called("getUpdates"))
+        stop.set()
+        await polling
