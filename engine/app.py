@@ -40,7 +40,10 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Engine:
-    """What a frontend gets: take jobs in through `intake`, read rows from `store`, and `run` does the work."""
+    """What a frontend gets: take jobs in through `intake`, read rows from `store`, and `run` does the work.
+
+    All in `on_finished` are called whenever an image or a job has ended.
+    """
 
     settings: Settings
     catalog: Catalog
@@ -51,6 +54,7 @@ class Engine:
     folders: Deliveries
     upkeep: Upkeep
     now: Callable[[], datetime]
+    on_finished: list[Callable[[], None]]
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then let calls in flight end within the grace time and hand the rest back."""
@@ -181,6 +185,12 @@ def _assemble(
     claims = Claims(store, catalog, presence=presence, now=now, concurrency=engine.concurrency, lease=engine.lease)
     courier = FolderCourier(store, Reporter(store, catalog, version("lightwork")), now=now)
     folders = Deliveries(store, "folder", courier, now=now, lock=lock_of(engine.data_dir, "folder-deliveries"))
+    on_finished = [folders.wake]
+
+    def tell() -> None:
+        for listener in on_finished:
+            listener()
+
     work = Work(
         store=store,
         catalog=catalog,
@@ -193,11 +203,11 @@ def _assemble(
         rng=rng,
         concurrency=engine.concurrency,
         in_flight_bytes=engine.in_flight_bytes,
-        on_finished=folders.wake,
+        on_finished=tell,
     )
     upkeep = Upkeep(store, claims, now=now, retention=engine.retention)
-    intake = Intake(store, catalog, claims, now=now, on_finished=folders.wake)
-    return Engine(settings, catalog, store, intake, claims, work, folders, upkeep, now)
+    intake = Intake(store, catalog, claims, now=now, on_finished=tell)
+    return Engine(settings, catalog, store, intake, claims, work, folders, upkeep, now, on_finished)
 
 
 def _style(settings: Settings) -> Style:

@@ -22,7 +22,7 @@ from engine.waiting import first_of
 
 log = logging.getLogger(__name__)
 
-BATCH = 100
+MOST_IN_HAND = 100
 AT_ONCE = 8
 LONGEST_WAIT = 30.0
 FIRST_DELAY = timedelta(seconds=1)
@@ -43,7 +43,14 @@ class Deliveries:
     """Does what is owed to one frontend, so that no frontend waits for another's chat or share."""
 
     def __init__(
-        self, store: Store, frontend: str, courier: Courier, *, now: Callable[[], datetime], lock: FileLock
+        self,
+        store: Store,
+        frontend: str,
+        courier: Courier,
+        *,
+        now: Callable[[], datetime],
+        lock: FileLock,
+        at_once: int = AT_ONCE,
     ) -> None:
         self._store = store
         self._frontend = frontend
@@ -51,7 +58,8 @@ class Deliveries:
         self._now = now
         self._woken = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._at_once = asyncio.Semaphore(at_once)
+        self._in_hand: set[str] = set()
         self._lock = lock
         self._trouble = Trouble(log)
 
@@ -60,24 +68,47 @@ class Deliveries:
         self._woken.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Hand over what is due until `stop` is set."""
-        while not stop.is_set():
-            self._woken.clear()
-            if not await self.hand_over_due():
-                await self._wait(stop)
+        """Hand over what is due until `stop` is set; what is being handed over then is awaited."""
+        async with asyncio.TaskGroup() as group:
+            while not stop.is_set():
+                self._woken.clear()
+                if not await self._begin_due(group):
+                    await self._wait(stop)
 
     async def hand_over_due(self) -> int:
         """Hand over what is owed now; returns how many duties were tried: none while another process does it."""
+        async with asyncio.TaskGroup() as group:
+            return await self._begin_due(group)
+
+    async def _begin_due(self, group: asyncio.TaskGroup) -> int:
+        """Begin what is owed and not begun yet. The lock is held as long as anything is being done."""
         async with self._turn:
-            try:
-                with self._lock.acquire(timeout=0):
-                    due = await self._store.deliveries.due(self._frontend, self._now(), limit=BATCH)
-                    async with asyncio.TaskGroup() as group:
-                        for delivery in due:
-                            group.create_task(self._hand_over(delivery))
-            except Timeout:
+            room = MOST_IN_HAND - len(self._in_hand)
+            if not room or not (self._lock.is_locked or self._acquired()):
                 return 0
-        return len(due)
+            due = await self._store.deliveries.due(self._frontend, self._now(), limit=room, without=self._in_hand)
+            self._in_hand |= {delivery.id for delivery in due}
+            for delivery in due:
+                group.create_task(self._do(delivery))
+            if not self._in_hand:
+                self._lock.release()
+            return len(due)
+
+    async def _do(self, delivery: Delivery) -> None:
+        try:
+            await self._hand_over(delivery)
+        finally:
+            self._in_hand.discard(delivery.id)
+            if not self._in_hand and not self._turn.locked():
+                self._lock.release()
+            self.wake()  # a job's report may be due now
+
+    def _acquired(self) -> bool:
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        return True
 
     async def _hand_over(self, delivery: Delivery) -> None:
         try:
@@ -99,7 +130,7 @@ class Deliveries:
         await self._store.deliveries.postpone(delivery, why, self._now() + delay)
 
     async def _wait(self, stop: asyncio.Event) -> None:
-        due = await self._store.deliveries.next_due(self._frontend)
+        due = await self._store.deliveries.next_due(self._frontend, without=self._in_hand)
         seconds = LONGEST_WAIT if due is None else (due - self._now()).total_seconds()
         await first_of((self._woken, stop), min(max(seconds, 0.05), LONGEST_WAIT))
 

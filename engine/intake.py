@@ -1,13 +1,15 @@
 """Taking jobs in: frontends say what they want, rows are written, the workers wake up."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from engine.catalog import Catalog
 from engine.claim import Claims
-from engine.job import Job, NewImage, NewJob, Seen
+from engine.job import Job, NewImage, NewJob, Seen, Shown
 from engine.prompt import final_prompt
-from engine.store import Store
+from engine.store import NO_CHANGES, Store
 
 
 class Intake:
@@ -44,24 +46,34 @@ class Intake:
         self._claims.wake()
         return ids
 
-    async def stage(self, job_id: str, images: Sequence[NewImage], *, seen: Sequence[Seen] = ()) -> list[str]:
+    async def stage(
+        self,
+        job_id: str,
+        images: Sequence[NewImage],
+        *,
+        seen: Sequence[Seen] = (),
+        shown: Sequence[Shown] = (),
+        place: Mapping[str, Any] = NO_CHANGES,
+    ) -> list[str]:
         """Take images in that are not to be worked on yet, in one transaction with what they came from.
 
-        Raises `NotFound` if the job is closed.
+        A job that was closed collects again; `place` changes its place. Raises `NotFound` if the job has ended.
         """
-        return await self._store.staging.add(job_id, images, seen=seen, now=self._now())
+        return await self._store.staging.add(job_id, images, seen=seen, shown=shown, place=place, now=self._now())
 
     async def start(self, job_id: str) -> bool:
         """Let a staged job begin; False if it had begun or ended already. Its images are queued one by one."""
         return await self._store.staging.start(job_id)
 
-    async def queue(self, image_id: str, image: NewImage) -> bool:
+    async def queue(self, image_id: str, image: NewImage, *, module_prompt: str = "") -> bool:
         """Queue a staged image: its photos are here, what is asked for is fixed. False if it was cancelled meanwhile.
 
-        Raises `NotFound` for an unknown module or model.
+        `module_prompt` is somebody's own version of the module's prompt. Raises `NotFound` for an unknown module or
+        model.
         """
         self._catalog.model(image.model)
-        prompt = final_prompt(self._catalog.module(image.module), image.prompt)
+        module = self._catalog.module(image.module)
+        prompt = final_prompt(replace(module, prompt=module_prompt) if module_prompt else module, image.prompt)
         queued = await self._store.staging.queue(image_id, image, prompt, models=self._catalog.models, now=self._now())
         self._claims.wake()
         return queued

@@ -108,6 +108,27 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A message of a chat, and the job or the image that it is about; `role` is the frontend's own word."""
+
+    chat: int
+    message: int
+    job_id: str
+    image_id: str = ""
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who uses a frontend, known by that frontend's id; `preferences` are what they have chosen there."""
+
+    id: str
+    name: str = ""
+    language: str = ""
+    preferences: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A row of `jobs`. `collecting` means that images may still be added, so that it does not finish yet."""
 

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 PASSES_EVERY = timedelta(seconds=15)
 RETENTION_EVERY = timedelta(hours=1)
-KEPT_FOR_A_WHILE = ("results", "previews")
+KEPT_FOR_A_WHILE = ("results", "previews", "photos", "kept")
 
 
 class Upkeep:

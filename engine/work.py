@@ -227,6 +227,11 @@ def output_key(image_id: str) -> str:
     return f"outputs/{image_id}"
 
 
+def kept_key(image_id: str) -> str:
+    """The blob of a picture that was handed over and is kept for a while, as people may ask for it again."""
+    return f"kept/{image_id}"
+
+
 def preview_key(image_id: str, which: str) -> str:
     """The blob of a small picture for reports; `which` is "before" or "after"."""
     return f"previews/{image_id}-{which}.jpg"

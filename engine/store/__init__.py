@@ -9,10 +9,13 @@ from engine.store.deliveries import Deliveries
 from engine.store.gates import Gate, Gates
 from engine.store.images import Images
 from engine.store.jobs import Jobs
+from engine.store.messages import Messages
 from engine.store.seen import OUR_RESULTS, SeenFiles
-from engine.store.staging import Staging
+from engine.store.staging import NO_CHANGES, Staging
+from engine.store.users import Users
 
 __all__ = [
+    "NO_CHANGES",
     "OUR_RESULTS",
     "Blobs",
     "Deliveries",
@@ -20,10 +23,12 @@ __all__ = [
     "Gates",
     "Images",
     "Jobs",
+    "Messages",
     "Seen",
     "SeenFiles",
     "Staging",
     "Store",
+    "Users",
     "source_of",
 ]
 
@@ -37,6 +42,8 @@ class Store:
         self.staging = Staging(self._database)
         self.images = Images(self._database)
         self.deliveries = Deliveries(self._database)
+        self.messages = Messages(self._database)
+        self.users = Users(self._database)
         self.gates = Gates(self._database)
         self.seen = SeenFiles(self._database)
         self.blobs = Blobs(data_dir / "blobs")

@@ -52,6 +52,15 @@ class Blobs:
         except FileNotFoundError:
             return None
 
+    async def move(self, key: str, to: str) -> None:
+        """Give a blob another key; one that has it already stays as it is."""
+        await self._patiently(lambda: self._move(key, to))
+
+    def _move(self, key: str, to: str) -> None:
+        if self.path(key).exists():
+            self.path(to).parent.mkdir(parents=True, exist_ok=True)
+            self.path(key).replace(self.path(to))
+
     async def delete(self, *keys: str) -> None:
         """Delete blobs, if they are there."""
         await self._patiently(lambda: self._delete(keys))

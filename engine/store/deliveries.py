@@ -1,6 +1,6 @@
 """Statements about deliveries: what is owed to a chat or a folder, and the receipts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -8,8 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine.job import Delivery, Seen
+from engine.job import Delivery, Seen, Shown
 from engine.store.database import Database
+from engine.store.messages import show
 from engine.store.rows import delivery_of, source_of
 from engine.store.schema import deliveries, images
 from engine.store.seen import forget, remember
@@ -31,11 +32,15 @@ class Deliveries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def due(self, frontend: str, now: datetime, *, limit: int) -> list[Delivery]:
-        """What is owed now. A job's report comes only after all of its images have been handed over."""
+    async def due(self, frontend: str, now: datetime, *, limit: int, without: Collection[str] = ()) -> list[Delivery]:
+        """What is owed now. A job's report comes only after all of its images have been handed over.
+
+        `without` are duties that are being done already.
+        """
+        is_due = deliveries.c.next_try_at <= now, deliveries.c.id.not_in(without), _IS_ITS_TURN
         due = (
             sa.select(*COLUMNS)
-            .where(IS_PENDING, deliveries.c.frontend == frontend, deliveries.c.next_try_at <= now, _IS_ITS_TURN)
+            .where(IS_PENDING, deliveries.c.frontend == frontend, *is_due)
             .order_by(deliveries.c.next_try_at, deliveries.c.id)
             .limit(limit)
         )
@@ -74,10 +79,11 @@ class Deliveries:
 
         await self._database.write(work)
 
-    async def note(self, delivery: Delivery, receipt: Mapping[str, Any]) -> None:
-        """Still PENDING, but a step of it was made; that is on disk when this returns."""
+    async def note(self, delivery: Delivery, receipt: Mapping[str, Any], shown: Sequence[Shown] = ()) -> None:
+        """Still PENDING, but a step of it was made, which put messages into a chat; on disk when this returns."""
 
         async def work(connection: AsyncConnection) -> None:
+            await show(connection, shown)
             await connection.execute(
                 sa.update(deliveries).where(deliveries.c.id == delivery.id, IS_PENDING).values(receipt=dict(receipt))
             )
@@ -96,11 +102,10 @@ class Deliveries:
 
         await self._database.write(work)
 
-    async def next_due(self, frontend: str) -> datetime | None:
-        """When the earliest delivery is to be tried."""
-        earliest = sa.select(sa.func.min(deliveries.c.next_try_at)).where(
-            IS_PENDING, deliveries.c.frontend == frontend, _IS_ITS_TURN
-        )
+    async def next_due(self, frontend: str, *, without: Collection[str] = ()) -> datetime | None:
+        """When the earliest delivery is to be tried, other than those that are being done already."""
+        waits = deliveries.c.frontend == frontend, deliveries.c.id.not_in(without), _IS_ITS_TURN
+        earliest = sa.select(sa.func.min(deliveries.c.next_try_at)).where(IS_PENDING, *waits)
 
         async def work(connection: AsyncConnection) -> datetime | None:
             moment: datetime | None = await connection.scalar(earliest)

@@ -6,10 +6,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine.job import Attempt, Image
+from engine.job import Attempt, Image, ImageStatus
 from engine.store.database import Database
 from engine.store.rows import IMAGE_COLUMNS, attempt_of, image_of, source_of
-from engine.store.schema import attempts, images
+from engine.store.schema import QUEUED, attempts, images
 
 # Literals, not bound values: a database's generic plan does not use a partial index for a status that it cannot see.
 IS_PENDING = sa.text("status = 'PENDING'")
@@ -43,6 +43,37 @@ class ImageLookup:
 
         async def work(connection: AsyncConnection) -> dict[str, int]:
             return {model: number for model, number in await connection.execute(counted)}
+
+        return await self._database.read(work)
+
+    async def ahead_of(self, job_id: str) -> int:
+        """How many queued images of other jobs come before the first queued one of this job."""
+        first = sa.select(sa.func.min(images.c.turn)).where(images.c.job_id == job_id, sa.text(QUEUED))
+        ahead = sa.select(sa.func.count()).where(
+            sa.text(QUEUED), images.c.job_id != job_id, images.c.turn < first.scalar_subquery()
+        )
+
+        async def work(connection: AsyncConnection) -> int:
+            return int(await connection.scalar(ahead.select_from(images)) or 0)
+
+        return await self._database.read(work)
+
+    async def next_sample(self, path: str) -> int:
+        """The first sample number that no image made from the photo at `path` has had."""
+        last = sa.select(sa.func.max(images.c.sample)).where(images.c.source == source_of(path))
+
+        async def work(connection: AsyncConnection) -> int:
+            sample = await connection.scalar(last)
+            return 0 if sample is None else int(sample) + 1
+
+        return await self._database.read(work)
+
+    async def statuses(self, job_id: str, *, limit: int) -> list[ImageStatus]:
+        """How far a job's first images are, in order."""
+        ordered = sa.select(images.c.status).where(images.c.job_id == job_id).order_by(images.c.ordinal).limit(limit)
+
+        async def work(connection: AsyncConnection) -> list[ImageStatus]:
+            return [ImageStatus(status) for status in await connection.scalars(ordered)]
 
         return await self._database.read(work)
 

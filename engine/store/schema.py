@@ -142,7 +142,7 @@ _partial("ix_images_queue", QUEUED, images.c.model, images.c.priority, images.c.
 _partial("ix_images_leases", "status = 'PROCESSING'", images.c.lease_until)
 _partial("ix_images_retries", "status = 'RETRY_LATER'", images.c.next_retry_at)
 sa.Index("ix_images_job", images.c.job_id, images.c.status)
-sa.Index("ix_images_source", images.c.job_id, images.c.source)
+sa.Index("ix_images_source", images.c.source, images.c.job_id)
 
 attempts = sa.Table(
     "attempts",
@@ -222,6 +222,16 @@ gates = sa.Table(
     _text("kind"),
     _text("why"),
     _text("advice"),
+)
+
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("chat", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("message", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("job_id", sa.Text, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    _text("image_id"),
+    _text("role"),
 )
 
 seen = sa.Table(

@@ -6,19 +6,22 @@ A staged image is PENDING without a turn, so that no claim finds it.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.errors import NotFound
-from engine.job import ImageStatus, Job, NewImage, Seen
+from engine.job import ImageStatus, Job, NewImage, Seen, Shown
 from engine.store.database import Database
-from engine.store.jobs import OPEN, collecting_job, count_finished, image_row, next_turn, owe_deliveries
+from engine.store.jobs import OPEN, count_finished, image_row, next_turn, owe_deliveries
+from engine.store.messages import show
 from engine.store.rows import JOB_COLUMNS, inputs_json, job_of, source_of
 from engine.store.schema import images, jobs
 from engine.store.seen import remember
 
+NO_CHANGES: Mapping[str, Any] = MappingProxyType({})
 IS_STAGED = sa.and_(sa.text("images.status = 'PENDING'"), images.c.turn.is_(None))
 
 
@@ -28,18 +31,32 @@ class Staging:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, job_id: str, new: Sequence[NewImage], *, seen: Sequence[Seen] = (), now: datetime) -> list[str]:
-        """Take images in, and remember what they came from as seen, in one transaction; returns their ids.
+    async def add(
+        self,
+        job_id: str,
+        new: Sequence[NewImage],
+        *,
+        seen: Sequence[Seen] = (),
+        shown: Sequence[Shown] = (),
+        place: Mapping[str, Any] = NO_CHANGES,
+        now: datetime,
+    ) -> list[str]:
+        """Take images in; a job that was closed but has not ended collects again. Returns their ids.
 
-        Raises `NotFound` if the job takes no more images.
+        In the same transaction what they came from is remembered as `seen`, the messages that brought them as `shown`,
+        and the job's `place` is changed. Raises `NotFound` if the job has ended.
         """
 
         async def work(connection: AsyncConnection) -> list[str]:
-            job = await collecting_job(connection, job_id)
+            job = (await connection.execute(sa.select(jobs).where(jobs.c.id == job_id, OPEN))).one_or_none()
+            if job is None:
+                raise NotFound(f"The job {job_id} has ended.")
             rows = [image_row(job, image, number, now) for number, image in enumerate(new)]
             await connection.execute(sa.insert(images), rows)
-            await connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(total=jobs.c.total + len(rows)))
+            changed = {"total": job.total + len(rows), "collecting": True, "place": {**job.place, **place}}
+            await connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(changed))
             await remember(connection, seen, now)
+            await show(connection, shown)
             return [row["id"] for row in rows]
 
         return await self._database.write(work)
