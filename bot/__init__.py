@@ -1,4 +1,4 @@
-"""The Telegram frontend, which is not in this version yet: the settings refuse `[telegram] enabled = true`."""
+"""The Telegram frontend."""
 
 import os
 

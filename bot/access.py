@@ -1,7 +1,7 @@
 """Who may use the bot: nobody who is not named in the settings."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from engine.settings import TelegramSettings
@@ -11,23 +11,39 @@ REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The lists of the settings, by Telegram's numeric ids."""
+    """The lists of the settings, by Telegram's numeric ids, and what admins have changed since then."""
 
     users: frozenset[int]
     chats: frozenset[int]
     admins: frozenset[int]
+    denied: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, settings: TelegramSettings) -> "Access":
         return cls(frozenset(settings.allowed_users), frozenset(settings.allowed_chats), frozenset(settings.admins))
 
     def may_use(self, user: int, chat: int) -> bool:
-        """Named people may everywhere, all others only in a group that is named."""
-        return user in self.users or user in self.admins or chat in self.chats
+        """Named people may everywhere, all others only in a group that is named. Admins cannot be denied."""
+        if user in self.admins:
+            return True
+        return user not in self.denied and (user in self.users or self.is_open(chat))
+
+    def is_open(self, chat: int) -> bool:
+        """Whether everybody in a group may use the bot."""
+        return chat in self.chats and chat not in self.denied
 
     def is_admin(self, user: int) -> bool:
         """Whether this person may see and do what concerns everybody."""
         return user in self.admins
+
+    def allowing(self, who: int) -> "Access":
+        """With a person, or a group (a negative id), let in."""
+        known = replace(self, denied=self.denied - {who})
+        return replace(known, chats=known.chats | {who}) if who < 0 else replace(known, users=known.users | {who})
+
+    def denying(self, who: int) -> "Access":
+        """With a person or a group shut out."""
+        return replace(self, denied=self.denied | {who})
 
 
 class Declined:

@@ -6,72 +6,64 @@ Guarantees:
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
-from bot.grouping import Group, Item, Origin, group_of, opened
+from bot.errand import FRONTEND, Errand, Wish, errand_of, owner_of
+from bot.grouping import Group, Item, group_of, opened
 from bot.incoming import File
 from engine.app import Engine
 from engine.errors import NotFound
-from engine.job import Job, NewImage, NewJob, Seen
+from engine.job import Job, NewImage, NewJob, Seen, Shown
 
-FRONTEND = "telegram"
+PHOTO = "photo"
 
 
 @dataclass(frozen=True, slots=True)
-class Album:
-    """An unfinished job and what has been put together of it."""
+class Taken:
+    """A photo that is kept now: its job, and what has been put together so far; `is_new`: it is the job's first."""
 
-    job: Job
+    job_id: str
     group: Group
+    is_new: bool
 
 
 class Albums:
-    """All albums that are not finished yet."""
+    """Puts photos that were sent together into one job."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def all(self) -> list[Album]:
-        """Those of the database, the newest first."""
-        jobs = await self._engine.store.jobs.list(frontend=FRONTEND, limit=10_000)
-        return [Album(job, _group(job)) for job in jobs]
-
-    async def take(self, item: Item, file: File, language: str) -> str | None:
-        """Keep a photo; returns its job's id, or None if the message was taken before."""
+    async def take(self, item: Item, file: File, *, wish: Wish, language: str) -> Taken | None:
+        """Keep a photo; None if its message was taken before. `wish` and `language` count if it is a job's first."""
         owner, store = owner_of(item.origin), self._engine.store
         if await store.seen.get(owner, [str(item.message)]):
             return None
         now = self._engine.now().timestamp()
-        group = group_of(item, [album.group for album in await self.all()], now)
-        group = group.joined(item, now) if group else opened(item, now)
+        jobs = await store.jobs.list(owner=owner, frontend=FRONTEND)
+        groups = {group.key: group for job in jobs if (group := errand_of(job).group)}
+        found = group_of(item, groups.values(), now)
         while True:
-            job = await self._engine.intake.open(_new_job(owner, group, item, language))
+            group = found.joined(item, now) if found else opened(item, now)
+            job = await self._engine.intake.open(_new_job(owner, group, item, wish, language))
             try:
-                await self._stage(job, item, file)
+                await self._stage(job, group, item, file)
             except NotFound:  # it has ended in this very moment
-                group = opened(item, now)
+                found = None
                 continue
-            await store.staging.note(job.id, {"group": asdict(group)})
-            return job.id
+            return Taken(job.id, group, found is None)
 
-    async def _stage(self, job: Job, item: Item, file: File) -> None:
+    async def _stage(self, job: Job, group: Group, item: Item, file: File) -> None:
         settings = self._engine.settings.engine
-        place = {"chat": item.origin.chat, "message": item.message, "file": asdict(file)}
+        place = {"message": item.message, "file": asdict(file)}
         image = NewImage(file.name, (), settings.module, settings.model, item.caption, place=place)
-        seen = Seen(owner_of(item.origin), str(item.message), file.size, 0, "", job.id)
-        await self._engine.intake.stage(job.id, [image], seen=[seen])
+        await self._engine.intake.stage(
+            job.id,
+            [image],
+            seen=[Seen(job.owner, str(item.message), file.size, 0, "", job.id)],
+            shown=[Shown(item.origin.chat, item.message, job.id, role=PHOTO)],
+            place={"group": asdict(group)},
+        )
 
 
-def owner_of(origin: Origin) -> str:
-    """Whose turn it is: one person in one chat."""
-    return f"chat:{origin.chat}:{origin.sender}"
-
-
-def _new_job(owner: str, group: Group, item: Item, language: str) -> NewJob:
-    place: dict[str, Any] = {"group": asdict(group), "reply_to": item.message, "language": language}
-    return NewJob(owner, FRONTEND, group.key, item.caption[:100], place=place, staged=True)
-
-
-def _group(job: Job) -> Group:
-    fields = dict(job.place["group"])
-    return Group(**{**fields, "origin": Origin(**fields["origin"]), "albums": tuple(fields["albums"])})
+def _new_job(owner: str, group: Group, item: Item, wish: Wish, language: str) -> NewJob:
+    errand = Errand(item.origin, item.message, language, wish, group)
+    return NewJob(owner, FRONTEND, group.key, item.caption[:100], place=errand.json(), staged=True)

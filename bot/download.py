@@ -9,11 +9,12 @@ from uuid import uuid4
 from telegram import Bot
 from telegram.error import BadRequest
 
-from bot.grouping import prompts
+from bot.errand import Wish, errand_of
 from bot.incoming import LARGEST_DOWNLOAD, File
 from engine.app import Engine
 from engine.job import Image, ImageStatus, Job, NewImage, Original
 from engine.publish import replace
+from engine.settings import Settings
 
 AT_ONCE = 4
 TIMEOUT = 60.0
@@ -28,11 +29,6 @@ class Refusal:
     advice: str
 
 
-TOO_LARGE = Refusal(
-    "too_many_bytes",
-    f"The file is larger than the {LARGEST_DOWNLOAD // 1_000_000} MB that Telegram lets bots have.",
-    "Send a smaller one, or send it as a photo.",
-)
 GONE = Refusal("gone", "Telegram does not have the file any more.", "Send it again.")
 NO_PICTURE = Refusal("not_a_picture", "This is not a photo.", "Send a JPEG, PNG, WebP, HEIC or TIFF file.")
 
@@ -43,7 +39,7 @@ class Downloads:
     def __init__(self, engine: Engine, bot: Bot) -> None:
         self._engine = engine
         self._bot = bot
-        self._folder = engine.settings.engine.data_dir / "photos"
+        self._largest = _largest(engine.settings)
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def of(self, job: Job) -> None:
@@ -52,28 +48,33 @@ class Downloads:
         Done once more it goes on with what is still staged.
         """
         images = await self._engine.store.images.of_job(job.id, limit=job.total)
-        images = sorted(images, key=lambda image: image.place["message"])
-        own = prompts([image.prompt for image in images])
+        errand = errand_of(job)
+        prompts = errand.prompt_of(images)
         async with asyncio.TaskGroup() as group:
-            for image, prompt in zip(images, own, strict=True):
-                if image.status is ImageStatus.PENDING and not image.inputs:
-                    group.create_task(self._fetch(image, prompt))
+            for image in images:
+                if image.status is ImageStatus.PENDING and not image.final_prompt:
+                    group.create_task(self._fetch(image, errand.wish, prompts[image.id]))
 
-    async def _fetch(self, image: Image, prompt: str) -> None:
+    async def _fetch(self, image: Image, wish: Wish, prompt: str) -> None:
+        inputs = image.inputs or await self._original(image)
+        if inputs:
+            wanted = NewImage(image.name, inputs, wish.module, wish.model, prompt, wish.parameters)
+            await self._engine.intake.queue(image.id, wanted, module_prompt=wish.module_prompt)
+
+    async def _original(self, image: Image) -> tuple[Original, ...]:
+        """The photo, or nothing if it cannot be had, which is settled then."""
         file = File(**image.place["file"])
-        if refusal := _judge(file):
+        if refusal := _judge(file, self._largest):
             await self._refuse(image, refusal)
-            return
+            return ()
         try:
             async with self._places:
                 data = await self._bytes_of(file)
         except BadRequest as error:
-            await self._refuse(image, TOO_LARGE if "too big" in str(error) else GONE)
-            return
-        path = self._folder / image.job_id / image.id
-        original = await asyncio.to_thread(_keep, path, data)
-        wanted = NewImage(image.name, (original,), image.module, image.model, prompt, image.parameters)
-        await self._engine.intake.queue(image.id, wanted)
+            await self._refuse(image, too_large(self._largest) if "too big" in str(error) else GONE)
+            return ()
+        path = self._engine.store.blobs.path(f"photos/{image.job_id}/{image.id}")
+        return (await asyncio.to_thread(_keep, path, data),)
 
     async def _bytes_of(self, file: File) -> bytes:
         found = await self._bot.get_file(file.id, read_timeout=TIMEOUT)
@@ -83,11 +84,21 @@ class Downloads:
         await self._engine.intake.refuse(image.id, code=refusal.code, error=refusal.error, advice=refusal.advice)
 
 
-def _judge(file: File) -> Refusal | None:
+def too_large(largest: int) -> Refusal:
+    """Telegram does not hand out a file of that size."""
+    told = f"The file is larger than the {largest // 1_000_000} MB that Telegram lets bots have."
+    return Refusal("too_large_to_fetch", told, "Send a smaller one, or send it as a photo.")
+
+
+def _largest(settings: Settings) -> int:
+    return int(settings.limits.bytes) if settings.telegram.local_files else LARGEST_DOWNLOAD
+
+
+def _judge(file: File, largest: int) -> Refusal | None:
     """Whether a file need not even be asked for, by what its sender claims."""
     if not file.claims_to_be_a_picture:
         return NO_PICTURE
-    return TOO_LARGE if file.size > LARGEST_DOWNLOAD else None
+    return too_large(largest) if file.size > largest else None
 
 
 def _keep(path: Path, data: bytes) -> Original:

@@ -22,12 +22,16 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A photo that came in a message. `album` is Telegram's id of its album, "" for a single photo."""
+    """A photo that came in a message. `album` is Telegram's id of its album, "" for a single photo.
+
+    In a group of people it may not be `addressed` to the bot, but another one of its album.
+    """
 
     origin: Origin
     message: int
     album: str = ""
     caption: str = ""
+    addressed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Group:
     captioned: bool
     opened_at: float
     last_at: float
+    addressed: bool = True
 
     def is_over(self, now: float) -> bool:
         """Whether nothing more is waited for."""
@@ -52,7 +57,8 @@ class Group:
     def joined(self, item: Item, now: float) -> "Group":
         """The group with one more."""
         albums = self.albums if item.album in ("", *self.albums) else (*self.albums, item.album)
-        return replace(self, albums=albums, captioned=self.captioned or bool(item.caption), last_at=now)
+        captioned, addressed = self.captioned or bool(item.caption), self.addressed or item.addressed
+        return replace(self, albums=albums, captioned=captioned, last_at=now, addressed=addressed)
 
 
 def group_of(item: Item, groups: Iterable[Group], now: float) -> Group | None:
@@ -74,7 +80,7 @@ def group_of(item: Item, groups: Iterable[Group], now: float) -> Group | None:
 def opened(item: Item, now: float) -> Group:
     """A group that begins with an item."""
     albums = (item.album,) if item.album else ()
-    return Group(f"message-{item.message}", item.origin, albums, bool(item.caption), now, now)
+    return Group(f"message-{item.message}", item.origin, albums, bool(item.caption), now, now, item.addressed)
 
 
 def prompts(captions: Sequence[str]) -> list[str]:

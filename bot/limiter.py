@@ -1,7 +1,7 @@
 """Every call to Telegram passes here and keeps the pace of its chat."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from typing import Any
 
@@ -25,15 +25,23 @@ class Limiter(BaseRateLimiter[bool]):
     Telegram's "retry after" delays the calls of that chat only. Such a call was not accepted, so it is made again.
     """
 
-    def __init__(self, pace: Pace, *, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, pace: Pace, *, monotonic: Callable[[], float], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
         self._pace = pace
         self._monotonic = monotonic
+        self._sleep = sleep
 
     async def initialize(self) -> None:
         """There is nothing to set up."""
 
     async def shutdown(self) -> None:
         """There is nothing to close."""
+
+    async def ready(self, chat: int) -> None:
+        """Wait until a call for this chat may be made, without making one."""
+        while wait := self._pace.wait(chat, self._monotonic()):
+            await self._sleep(wait)
 
     async def process_request(
         self,
@@ -62,7 +70,7 @@ class Limiter(BaseRateLimiter[bool]):
         while wait := self._pace.wait(chat, self._monotonic(), spare=spare):
             if spare:
                 raise Skipped
-            await asyncio.sleep(wait)
+            await self._sleep(wait)
         self._pace.spend(chat, self._monotonic(), weight)
 
 

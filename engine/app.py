@@ -42,7 +42,7 @@ def _utc_now() -> datetime:
 class Engine:
     """What a frontend gets: take jobs in through `intake`, read rows from `store`, and `run` does the work.
 
-    All in `on_finished` are called whenever an image or a job has ended.
+    All in `on_finished` are called whenever an image or a job has ended. `idle` is set when `run` works no more.
     """
 
     settings: Settings
@@ -55,6 +55,7 @@ class Engine:
     upkeep: Upkeep
     now: Callable[[], datetime]
     on_finished: list[Callable[[], None]]
+    idle: asyncio.Event
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then let calls in flight end within the grace time and hand the rest back."""
@@ -64,6 +65,7 @@ class Engine:
                 renewing = services.create_task(self.claims.renew_forever())
                 delivering = services.create_task(self.folders.run(stop))
                 await self._work_until(stop)
+                self.idle.set()
                 await self._hand_over_the_last(delivering)
                 renewing.cancel()
         finally:
@@ -207,7 +209,7 @@ def _assemble(
     )
     upkeep = Upkeep(store, claims, now=now, retention=engine.retention)
     intake = Intake(store, catalog, claims, now=now, on_finished=tell)
-    return Engine(settings, catalog, store, intake, claims, work, folders, upkeep, now, on_finished)
+    return Engine(settings, catalog, store, intake, claims, work, folders, upkeep, now, on_finished, asyncio.Event())
 
 
 def _style(settings: Settings) -> Style:

@@ -117,7 +117,7 @@ class Deliveries:
         except (OSError, PlaceError) as error:
             why = _sentence(error)
             self._trouble.began(_kind(error), f"Results wait: {why}")
-            await self._postpone(delivery, why)
+            await self._postpone(delivery, why, error.wait if isinstance(error, PlaceError) else None)
         except Exception as error:
             log.exception("delivery %s: an error of LightWork's own", delivery.id)
             await self._postpone(delivery, repr(error))
@@ -125,8 +125,8 @@ class Deliveries:
             if delivery.attempt:  # it had to wait: others may have had no trouble all the time
                 self._trouble.all_ended("Results are being handed over again.")
 
-    async def _postpone(self, delivery: Delivery, why: str) -> None:
-        delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(delivery.attempt, 16))
+    async def _postpone(self, delivery: Delivery, why: str, wait: timedelta | None = None) -> None:
+        delay = wait or min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(delivery.attempt, 16))
         await self._store.deliveries.postpone(delivery, why, self._now() + delay)
 
     async def _wait(self, stop: asyncio.Event) -> None:

@@ -5,7 +5,7 @@
   x PhotoError             a picture that cannot be edited
     - PhotoRejected        it never will be: wrong kind, too large, damaged
     - PhotoIncomplete      its end is missing: perhaps it is still being written
-  x PlaceError             a folder, disk or share that cannot be used just now
+  x PlaceError             a folder, disk, share or chat that cannot be used just now
   x StoreError             the database
     - SchemaTooNew         written by a newer LightWork
   x NotFound               no job, image, module or model of that name
@@ -13,6 +13,8 @@
 The text of each is a sentence for people: what happened, to which file or key, and what to do about it.
 What an image service answers is not an error but an outcome, see `engine.provider`.
 """
+
+from datetime import timedelta
 
 
 class LightWorkError(Exception):
@@ -48,7 +50,12 @@ class PhotoIncomplete(PhotoError):
 
 
 class PlaceError(LightWorkError):
-    """A folder, disk or share cannot be used just now; the work waits until it can."""
+    """A folder, disk, share or chat cannot be used just now; the work waits until it can.
+
+    `wait` says how long until it is worth trying again, where that is known.
+    """
+
+    wait: timedelta | None = None
 
 
 class StoreError(LightWorkError):

@@ -93,16 +93,31 @@ class GeminiSettings(Section):
 
 
 class TelegramSettings(Section):
-    """The Telegram bot, which is not in this version yet: `enabled = true` is refused."""
+    """The Telegram bot. Its token comes from the environment variable `TELEGRAM_BOT_TOKEN`; see docs/bot.md."""
 
-    enabled: Annotated[bool, _not_yet("leave it false")] = Field(
-        False, description="Whether the bot runs; its token comes from `TELEGRAM_BOT_TOKEN`."
-    )
+    enabled: bool = Field(False, description="Whether the bot runs; it needs `TELEGRAM_BOT_TOKEN`.")
     base_url: str = Field("", description="Empty: Telegram's own address; else such as `http://127.0.0.1:8081/bot`.")
-    base_file_url: str = Field("", description="Empty: Telegram's own address for files.")
+    base_file_url: str = Field(
+        "", description="Empty: Telegram's own address for files; else such as `http://127.0.0.1:8081/file/bot`."
+    )
+    local_files: bool = Field(
+        False,
+        description="`true` if `base_url` is a Bot API server of your own, started with `--local`, whose files this "
+        "computer can read: then photos may have up to `limits.bytes` instead of 20 MB.",
+    )
     allowed_users: list[int] = Field([], description="Numeric ids of the people who may use the bot; empty: nobody.")
-    allowed_chats: list[int] = Field([], description="Numeric ids of the groups in which the bot answers.")
-    admins: list[int] = Field([], description="Numeric ids of the people who are told about trouble.")
+    allowed_chats: list[int] = Field([], description="Numeric ids of the groups in which everybody may use the bot.")
+    admins: list[int] = Field(
+        [],
+        description="Numeric ids of the people who run the bot: they may use it, and have "
+        "`/stats /allow /deny /queue`.",
+    )
+    draft_expires: Duration = Field(
+        "24h",
+        validate_default=True,
+        gt=timedelta(0),
+        description="Photos without a caption wait this long for somebody to say what is to be done.",
+    )
 
 
 class LimitSettings(Section):

@@ -32,9 +32,10 @@ def run_until_stopped(settings: Settings) -> int:
 
 
 async def _run(settings: Settings) -> None:
-    if not settings.watch:
+    if not settings.watch and not settings.telegram.enabled:
         raise SettingsError(
-            "Nothing to do: the settings name no [[watch]] folder. `lightwork init` writes such a file."
+            "Nothing to do: the settings name no [[watch]] folder, and the Telegram bot is not enabled. "
+            "`lightwork init` writes such a file."
         )
     async with stop_on_signals() as stop, open_engine(settings) as engine:
         await serve(engine, frontends(), stop)

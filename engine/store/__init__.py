@@ -12,6 +12,7 @@ from engine.store.jobs import Jobs
 from engine.store.messages import Messages
 from engine.store.seen import OUR_RESULTS, SeenFiles
 from engine.store.staging import NO_CHANGES, Staging
+from engine.store.statistics import Statistics
 from engine.store.users import Users
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Seen",
     "SeenFiles",
     "Staging",
+    "Statistics",
     "Store",
     "Users",
     "source_of",
@@ -44,6 +46,7 @@ class Store:
         self.deliveries = Deliveries(self._database)
         self.messages = Messages(self._database)
         self.users = Users(self._database)
+        self.statistics = Statistics(self._database)
         self.gates = Gates(self._database)
         self.seen = SeenFiles(self._database)
         self.blobs = Blobs(data_dir / "blobs")

@@ -12,7 +12,7 @@ from engine.job import Delivery, Seen, Shown
 from engine.store.database import Database
 from engine.store.messages import show
 from engine.store.rows import delivery_of, source_of
-from engine.store.schema import deliveries, images
+from engine.store.schema import deliveries, images, jobs
 from engine.store.seen import forget, remember
 
 COLUMNS = tuple(deliveries.c[name] for name in Delivery.__dataclass_fields__)
@@ -86,6 +86,37 @@ class Deliveries:
             await show(connection, shown)
             await connection.execute(
                 sa.update(deliveries).where(deliveries.c.id == delivery.id, IS_PENDING).values(receipt=dict(receipt))
+            )
+
+        await self._database.write(work)
+
+    async def repeat(self, job_id: str, now: datetime) -> bool:
+        """DELIVERED -> PENDING for a job's report, with nothing noted: all is handed over anew. False if it is owed."""
+        again = sa.update(deliveries).where(
+            deliveries.c.job_id == job_id, deliveries.c.image_id == "", sa.text("status = 'DELIVERED'")
+        )
+        values: dict[str, Any] = {
+            "status": "PENDING",
+            "delivered_at": None,
+            "receipt": {},
+            "attempt": 0,
+            "next_try_at": now,
+        }
+
+        async def work(connection: AsyncConnection) -> bool:
+            return bool((await connection.execute(again.values(values))).rowcount)
+
+        return await self._database.write(work)
+
+    async def hasten(self, owners: str, now: datetime) -> None:
+        """Try now what is owed to all owners whose names begin so."""
+        theirs = sa.select(jobs.c.id).where(jobs.c.owner.startswith(owners, autoescape=True))
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(
+                sa.update(deliveries)
+                .where(IS_PENDING, deliveries.c.job_id.in_(theirs), deliveries.c.next_try_at > now)
+                .values(next_try_at=now)
             )
 
         await self._database.write(work)

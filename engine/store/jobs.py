@@ -153,6 +153,15 @@ class Jobs:
             raise NotFound(f"There is {'no' if not found else 'more than one'} job {job_id!r}; see `lightwork jobs`.")
         return job_of(found[0])
 
+    async def unfinished(self) -> list[Job]:
+        """All jobs that have not ended, the oldest first."""
+        query = sa.select(*JOB_COLUMNS).where(OPEN).order_by(jobs.c.created_at)
+
+        async def work(connection: AsyncConnection) -> list[Job]:
+            return [job_of(row) for row in await connection.execute(query)]
+
+        return await self._database.read(work)
+
     async def list(
         self, *, owner: str = "", frontend: str = "", collecting: bool | None = None, limit: int = 50
     ) -> list[Job]:

@@ -1,0 +1,94 @@
+"""New jobs made from old ones: once more, another way, or the failed ones again."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bot.errand import FRONTEND, Errand, Wish, errand_of, owner_of
+from bot.grouping import Origin
+from bot.parcel import in_order
+from engine.app import Engine
+from engine.errors import NotFound
+from engine.job import Image, ImageStatus, Job, NewImage, NewJob, Original, Seen
+from engine.publish import sha256_of
+from engine.work import kept_key
+
+# The module that does nothing but what is asked for.
+REFINING = "custom"
+
+
+class Again:
+    """Makes staged jobs from the images of a job that has ended.
+
+    `request` is the key of what asked for it (a message, a pressed button): taken twice, it is done once. All return
+    the new job's id, None if it was taken before. Raises `NotFound` where there is nothing to be made.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def redo(self, job: Job, by: Origin, request: str, *, number: int = 0) -> str | None:
+        """New samples of all finished images, or of the one with that number."""
+        images = await self._images(job, ImageStatus.COMPLETED, number)
+        new = []
+        for image in images:
+            sample = await self._engine.store.images.next_sample(image.inputs[0].path)
+            new.append(replace(_copy(image), sample=max(1, sample)))
+        return await self._make(job, by, request, new, errand_of(job).wish)
+
+    async def retry(self, job: Job, by: Origin, request: str) -> str | None:
+        """The failed images once more, as they were."""
+        images = await self._images(job, ImageStatus.FAILED, 0)
+        return await self._make(job, by, request, [_copy(image) for image in images], errand_of(job).wish)
+
+    async def refine(self, job: Job, image: Image, by: Origin, request: str, text: str, *, reply_to: int) -> str | None:
+        """Edit a result as a text says."""
+        path = self._engine.store.blobs.path(kept_key(image.id))
+        original = await asyncio.to_thread(_original, path)
+        wish = replace(errand_of(job).wish, module=REFINING, module_prompt="", prompt=text)
+        new = replace(_copy(image), inputs=(original,), prompt=text)
+        return await self._make(job, by, request, [new], wish, reply_to=reply_to)
+
+    async def _images(self, job: Job, status: ImageStatus, number: int) -> list[Image]:
+        numbered = enumerate(in_order(await self._engine.store.images.of_job(job.id, limit=job.total)), start=1)
+        images = [image for at, image in numbered if image.status is status and number in (0, at)]
+        if not images:
+            raise NotFound("There is no such picture in this job.")
+        return images
+
+    async def _make(
+        self, job: Job, by: Origin, request: str, new: Sequence[NewImage], wish: Wish, *, reply_to: int = 0
+    ) -> str | None:
+        old, owner = errand_of(job), owner_of(by)
+        if await self._engine.store.seen.get(owner, [request]):
+            return None
+        errand = Errand(by, reply_to or old.reply_to, old.language, wish, root=old.root or job.id)
+        opened = await self._engine.intake.open(
+            NewJob(owner, FRONTEND, request, job.title, place=errand.json(), staged=True)
+        )
+        await self._engine.intake.stage(opened.id, new, seen=[Seen(owner, request, 0, 0, "", opened.id)])
+        return opened.id
+
+
+def _copy(image: Image) -> NewImage:
+    return NewImage(
+        image.name,
+        image.inputs,
+        image.module,
+        image.model,
+        image.prompt,
+        image.parameters,
+        image.sample,
+        image.tier,
+        image.place,
+    )
+
+
+def _original(path: Path) -> Original:
+    """Raises NotFound if the result is not kept any more."""
+    try:
+        stat = path.stat()
+        return Original(str(path.absolute()), sha256_of(path), stat.st_size, stat.st_mtime_ns)
+    except FileNotFoundError:
+        raise NotFound("The result is not kept any more.") from None

@@ -1,0 +1,206 @@
+"""The Telegram frontend: photos come in as messages, results go back as albums."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from telegram import User
+from telegram.error import InvalidToken, TelegramError
+from telegram.ext import ExtBot
+from telegram.request import HTTPXRequest
+
+from bot.access import Access
+from bot.again import Again
+from bot.album import Albums
+from bot.client import Client, translated
+from bot.commands import Commands, menus
+from bot.courier import ChatCourier
+from bot.desk import Desk
+from bot.errand import FRONTEND
+from bot.errands import Chores, Errands
+from bot.extras import Extras
+from bot.limiter import Limiter
+from bot.notice import Notices
+from bot.pace import Pace
+from bot.people import People
+from bot.poller import Poller
+from bot.presses import Presses
+from bot.updates import Updates
+from engine.app import Engine
+from engine.delivery import Deliveries
+from engine.errors import LightWorkError, SettingsError
+from engine.settings import Settings
+from engine.waiting import first_of
+
+log = logging.getLogger(__name__)
+
+# Long enough for a slow line: a call that Telegram has accepted must not be given up before its answer.
+TIMEOUT = 60.0
+BASE_URL, BASE_FILE_URL = "https://api.telegram.org/bot", "https://api.telegram.org/file/bot"
+CONNECT_TIMEOUT = 10.0
+CONNECTIONS = 64
+FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0
+CHATS_AT_ONCE = 64
+GROUPS = "telegram:groups"
+STRANGER = "Telegram does not know the token in TELEGRAM_BOT_TOKEN; copy it from @BotFather."
+
+
+async def serve(engine: Engine, stop: asyncio.Event) -> None:
+    """Run the bot until `stop` is set; nothing happens where the settings do not enable it."""
+    if engine.settings.telegram.enabled:
+        await talk(engine, stop, monotonic=time.monotonic, sleep=asyncio.sleep)
+
+
+async def talk(
+    engine: Engine,
+    stop: asyncio.Event,
+    *,
+    monotonic: Callable[[], float],
+    sleep: Callable[[float], Awaitable[None]],
+) -> None:
+    """Run the bot with clocks of one's own: `monotonic` seconds and `sleep` keep its pace towards Telegram."""
+    async with _client(engine, Limiter(Pace(), monotonic=monotonic, sleep=sleep)) as client:
+        me = await _introduced(client, stop)
+        if me is not None:
+            await _run(engine, client, me, stop, monotonic)
+
+
+def telegram_bot(settings: Settings, limiter: Limiter | None = None) -> ExtBot[bool]:
+    """The library's client for the bot of the settings. Raises SettingsError without a token."""
+    token = settings.secrets.telegram_bot_token.get_secret_value()
+    if not token:
+        raise SettingsError(
+            "[telegram] enabled = true needs the bot's token: set TELEGRAM_BOT_TOKEN to what @BotFather shows."
+        )
+    telegram = settings.telegram
+    try:
+        return ExtBot(
+            token,
+            base_url=telegram.base_url or BASE_URL,
+            base_file_url=telegram.base_file_url or BASE_FILE_URL,
+            request=_request(CONNECTIONS),
+            get_updates_request=_request(1),
+            local_mode=telegram.local_files,
+            rate_limiter=limiter,
+        )
+    except InvalidToken:
+        raise SettingsError("TELEGRAM_BOT_TOKEN is not a bot's token; copy it from @BotFather.") from None
+
+
+def _request(connections: int) -> HTTPXRequest:
+    return HTTPXRequest(
+        connection_pool_size=connections,
+        read_timeout=TIMEOUT,
+        write_timeout=TIMEOUT,
+        media_write_timeout=2 * TIMEOUT,
+        connect_timeout=CONNECT_TIMEOUT,
+        pool_timeout=TIMEOUT,
+    )
+
+
+@asynccontextmanager
+async def _client(engine: Engine, limiter: Limiter) -> AsyncIterator[Client]:
+    bot = telegram_bot(engine.settings, limiter)
+    kept = (await engine.store.users.get(GROUPS)).preferences
+
+    async def keep_move(chat: int, to: int) -> None:
+        await engine.store.users.prefer(GROUPS, {str(chat): to}, engine.now())
+
+    try:
+        yield Client(bot, limiter, {int(chat): to for chat, to in kept.items()}, keep_move)
+    finally:
+        await bot.shutdown()
+
+
+async def _introduced(client: Client, stop: asyncio.Event) -> User | None:
+    """Who the bot is, asked until Telegram tells it; None if LightWork is to stop before."""
+    delay = FIRST_DELAY
+    while not stop.is_set():
+        try:
+            await client.bot.initialize()
+        except InvalidToken:
+            raise SettingsError(STRANGER) from None
+        except TelegramError as error:
+            log.warning("Telegram cannot be reached (%s); trying again in %g s", type(error).__name__, delay)
+            await first_of((stop,), delay)
+            delay = min(LONGEST_DELAY, 2 * delay)
+        else:
+            return client.bot.bot
+    return None
+
+
+async def _run(engine: Engine, client: Client, me: User, stop: asyncio.Event, monotonic: Callable[[], float]) -> None:
+    people = People(engine)
+    notices = Notices(engine, client, monotonic=monotonic)
+    deliveries = Deliveries(
+        engine.store,
+        FRONTEND,
+        ChatCourier(engine, client, notices, people),
+        now=engine.now,
+        lock=engine.lock("telegram-deliveries"),
+        at_once=CHATS_AT_ONCE,
+    )
+    engine.on_finished.extend((deliveries.wake, notices.wake))
+    access = await _access(engine)
+    log.info("the bot @%s answers", me.username)
+    async with asyncio.TaskGroup() as group:
+        chores = Chores(group)
+        errands = Errands(engine, client, notices, chores, draft_expires=engine.settings.telegram.draft_expires)
+        desk = Desk(
+            engine, client, people, Albums(engine), errands, notices, Again(engine), chores, access, deliveries.wake
+        )
+        extras = Extras(desk)
+        commands = Commands(desk, extras, lambda: me)
+        updates = Updates(desk, commands, Presses(desk, commands, extras), lambda: me)
+        chores.start(_offer_commands(client, engine.settings))
+        delivering = group.create_task(deliveries.run(stop))
+        keeping = [
+            group.create_task(work)
+            for work in (Poller(client.bot, updates.keep).run(stop), errands.run(stop), notices.run(stop))
+        ]
+        await stop.wait()
+        await _wind_up(engine, deliveries, delivering)
+        for task in (*keeping, delivering):
+            task.cancel()
+        chores.cancel()
+
+
+async def _wind_up(engine: Engine, deliveries: Deliveries, delivering: asyncio.Task[None]) -> None:
+    """Hand over what is finished, as far as that goes within the grace time; the next start does the rest."""
+    try:
+        async with asyncio.timeout(engine.settings.engine.grace.total_seconds()):
+            await engine.idle.wait()
+            await asyncio.shield(delivering)
+            while await deliveries.hand_over_due():
+                pass
+    except TimeoutError:
+        log.warning("some results could not be sent in time; that is done at the next start")
+
+
+async def _access(engine: Engine) -> Access:
+    """The lists of the settings, with what admins have changed."""
+    access = Access.of(engine.settings.telegram)
+    for user in await engine.store.users.list():
+        kind, _, number = user.id.partition(":")
+        match user.preferences.get("access") if kind == "telegram" and number.lstrip("-").isdecimal() else None:
+            case "allowed":
+                access = access.allowing(int(number))
+            case "denied":
+                access = access.denying(int(number))
+    return access
+
+
+async def _offer_commands(client: Client, settings: Settings) -> None:
+    """Tell Telegram the commands, and that updates are fetched and not to be sent anywhere."""
+    try:
+        await translated(lambda: client.bot.delete_webhook(drop_pending_updates=False))
+        for scope, language, commands in menus(settings.telegram.admins):
+            await translated(
+                lambda scope=scope, language=language, commands=commands: client.bot.set_my_commands(  # type: ignore[misc]
+                    commands, scope=scope, language_code=language or None
+                )
+            )
+    except LightWorkError as error:
+        log.info("the list of commands could not be brought up to date: %s", error)

@@ -1,0 +1,178 @@
+"""The courier of chats: a job's results as albums, then one message with what can be done with them.
+
+Guarantees:
+1. A job is one duty of several steps. Each step is noted before it is made and after, so that after a crash what was
+   sent is not sent again.
+2. A step whose answer was lost is made once more, never a third time; the last message then offers to send all again.
+3. A chat that is closed to the bot gets its results when it is open again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+from weakref import WeakValueDictionary
+
+from bot.card import result_buttons
+from bot.client import PHOTOS, ChatClosed, Client, Parcel, Rejected, Unreachable
+from bot.errand import Errand, errand_of
+from bot.failure import failure_lines
+from bot.notice import Notices
+from bot.parcel import LARGEST_FILE, Step, in_order, is_fit_as_photo, steps
+from bot.people import People
+from bot.sentences import speaking
+from engine.app import Engine
+from engine.job import Delivery, Image, ImageStatus, Job, Shown
+from engine.photo import output_name
+from engine.work import kept_key, output_key, preview_key
+
+log = logging.getLogger(__name__)
+
+RESULT = "result"
+CONTROL = "control"
+MOST_TRIES = 2
+
+Send = Callable[[], Awaitable[list[Shown]]]
+
+
+class ChatCourier:
+    """Hands results over to chats; see `engine.delivery.Courier`."""
+
+    def __init__(self, engine: Engine, client: Client, notices: Notices, people: People) -> None:
+        self._engine = engine
+        self._client = client
+        self._notices = notices
+        self._people = people
+        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+
+    async def hand_over(self, delivery: Delivery) -> None:
+        """An image is put aside until its whole job is sent; the job is sent in steps."""
+        if delivery.image_id:
+            await self._engine.store.blobs.move(output_key(delivery.image_id), kept_key(delivery.image_id))
+            await self._engine.store.deliveries.delivered(delivery, {}, self._engine.now())
+            return
+        job = await self._engine.store.jobs.get(delivery.job_id)
+        errand = errand_of(job)
+        # Albums of two jobs must not mix in a chat.
+        async with self._turns.setdefault(self._client.home(errand.origin.chat), asyncio.Lock()):
+            await _Handing(self._engine, self._client, job, errand, delivery).do(self._people, self._notices)
+
+
+class _Handing:
+    """One job on its way into its chat."""
+
+    def __init__(self, engine: Engine, client: Client, job: Job, errand: Errand, delivery: Delivery) -> None:
+        self._engine = engine
+        self._client = client
+        self._job = job
+        self._errand = errand
+        self._delivery = delivery
+        self._receipt: dict[str, Any] = {name: dict(step) for name, step in delivery.receipt.items()}
+        self._say = speaking(errand.language)
+        self._numbers: Mapping[str, int] = {}
+
+    async def do(self, people: People, notices: Notices) -> None:
+        """All steps that are still to be made; then the receipt is complete."""
+        if self._job.completed or self._job.failed:
+            images = in_order(await self._engine.store.images.of_job(self._job.id, limit=self._job.total))
+            self._numbers = {image.id: number for number, image in enumerate(images, start=1)}
+            for step in steps(images, await self._delivery_wish(people), largest_file=self._largest_file()):
+                await self._make(step.name, lambda step=step: self._send_album(step))  # type: ignore[misc]
+            await self._make(CONTROL, lambda: self._send_control(images))
+        await notices.end(self._job)
+        await self._engine.store.deliveries.delivered(self._delivery, self._receipt, self._engine.now())
+
+    async def _delivery_wish(self, people: People) -> str:
+        """Photos, files or both: as it was when the first step was made."""
+        if "wish" not in self._receipt:
+            person = await people.get(self._errand.origin.sender, None)
+            self._receipt["wish"] = {"delivery": person.delivery}
+        return str(self._receipt["wish"]["delivery"])
+
+    def _largest_file(self) -> int:
+        settings = self._engine.settings
+        return int(settings.limits.bytes) * 100 if settings.telegram.local_files else LARGEST_FILE
+
+    async def _make(self, name: str, send: Send) -> None:
+        step = self._receipt.setdefault(name, {"tries": 0})
+        if "messages" in step or "why" in step or step["tries"] >= MOST_TRIES:
+            return
+        await self._client.ready(self._errand.origin.chat)
+        step["tries"] += 1
+        await self._note()
+        shown: list[Shown] = []
+        try:
+            shown = await send()
+        except Unreachable as error:
+            if not error.perhaps_done:
+                await self._was_not_made(step)
+            raise
+        except ChatClosed:
+            await self._was_not_made(step)
+            raise
+        except (Rejected, FileNotFoundError) as error:
+            log.warning("job %s: %s cannot be sent: %s", self._job.id[-8:], name, error)
+            step["why"] = str(error)
+        else:
+            step["messages"] = [one.message for one in shown]
+        await self._note(shown)
+
+    async def _was_not_made(self, step: dict[str, Any]) -> None:
+        step["tries"] -= 1
+        await self._note()
+
+    async def _note(self, shown: Sequence[Shown] = ()) -> None:
+        await self._engine.store.deliveries.note(self._delivery, self._receipt, shown)
+
+    async def _send_album(self, step: Step) -> list[Shown]:
+        parcels = [await asyncio.to_thread(self._parcel, step.kind, image) for image in step.images]
+        sent = await self._client.send_files(self._errand.origin, step.kind, parcels, reply_to=self._errand.reply_to)
+        chat = self._client.home(self._errand.origin.chat)
+        return [
+            Shown(chat, message, self._job.id, image.id, RESULT)
+            for message, image in zip(sent, step.images, strict=True)
+        ]
+
+    def _parcel(self, kind: str, image: Image) -> Parcel:
+        """Beside the files, small previews do; alone, the photos are as good as they can be."""
+        blobs, result = self._engine.store.blobs, blobs_path(self._engine, image)
+        preview = blobs.path(preview_key(image.id, "after"))
+        alone = self._receipt["wish"]["delivery"] == "photo"
+        is_preview = kind == PHOTOS and preview.exists() and not (alone and is_fit_as_photo(image))
+        name = output_name(image.name, image.result["format"])
+        total, number = self._job.total, self._numbers[image.id]
+        caption = f"{number}/{total} · {name}" if total > 1 else name
+        return Parcel(preview if is_preview else result, name, caption)
+
+    async def _send_control(self, images: Sequence[Image]) -> list[Shown]:
+        text = self._control_text(images)
+        doubtful = any(step.get("tries") == MOST_TRIES and "messages" not in step for step in self._receipt.values())
+        if doubtful:
+            text += "\n" + self._say("result.doubtful")
+        job = self._job
+        buttons = result_buttons(self._say, job.id, completed=job.completed, failed=job.failed, doubtful=doubtful)
+        sent = await self._client.say(self._errand.origin, text, buttons=buttons, reply_to=self._errand.reply_to)
+        chat = self._client.home(self._errand.origin.chat)
+        return [Shown(chat, sent, job.id, role=CONTROL)]
+
+    def _control_text(self, images: Sequence[Image]) -> str:
+        failures = [(self._numbers[image.id], image) for image in images if image.status is ImageStatus.FAILED]
+        too_large = [
+            image
+            for image in images
+            if image.status is ImageStatus.COMPLETED and image.result["bytes"] > self._largest_file()
+        ]
+        lines = [self._title(), *failure_lines(self._say, self._errand.language, failures)]
+        lines += [self._say("result.too_large", name=image.name) for image in too_large]
+        return "\n".join(lines)
+
+    def _title(self) -> str:
+        job, say = self._job, self._say
+        if job.completed == job.total:
+            return say("result.all_done", total=job.total) if job.total > 1 else say("result.done")
+        return say("result.some_done", completed=job.completed, total=job.total)
+
+
+def blobs_path(engine: Engine, image: Image) -> Any:
+    """Where the finished picture of an image lies."""
+    return engine.store.blobs.path(kept_key(image.id))

@@ -1,0 +1,80 @@
+"""What is to be done for somebody in a chat: all that a Telegram job's `place` says, in types.
+
+It is kept with the job from its first photo on, so that a restart goes on with it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from bot.grouping import Group, Origin, prompts
+from engine.job import Image, Job, Parameters
+
+FRONTEND = "telegram"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is wanted of all photos of a job. `module_prompt` is the sender's own version of the module's prompt."""
+
+    module: str
+    model: str
+    size: str = "1K"
+    aspect: str = ""
+    prompt: str = ""
+    module_prompt: str = ""
+
+    @property
+    def parameters(self) -> Parameters:
+        return Parameters(self.size, self.aspect)
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """`reply_to` is the message that the answers reply to.
+
+    `group` says which messages belong to it; None where it was not made of photos that were sent, but of results.
+    `captions` are those that were edited, `own` the prompts of single photos; both by message. `notice` is the one
+    message about the job: the draft, then the status. `root` is the job that all began with. A `detached` draft takes
+    no more texts, unless they reply to it.
+    """
+
+    origin: Origin
+    reply_to: int
+    language: str
+    wish: Wish
+    group: Group | None = None
+    captions: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[str, str] = field(default_factory=dict)
+    notice: int = 0
+    root: str = ""
+    detached: bool = False
+
+    def json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def prompt_of(self, images: list[Image]) -> dict[str, str]:
+        """The own part of the prompt of each image, by id: a reply wins over a caption, that over the job's prompt."""
+        if self.group is None:  # made of results or of earlier images, whose prompts are settled
+            return {image.id: image.prompt for image in images}
+        images = sorted(images, key=lambda image: image.place["message"])
+        said = prompts([self.captions.get(str(image.place["message"]), image.prompt) for image in images])
+        return {
+            image.id: self.own.get(str(image.place["message"]), "") or caption or self.wish.prompt
+            for image, caption in zip(images, said, strict=True)
+        }
+
+
+def errand_of(job: Job) -> Errand:
+    """What a Telegram job's place says."""
+    place = dict(job.place)
+    place["origin"] = Origin(**place["origin"])
+    place["wish"] = Wish(**place["wish"])
+    if group := place["group"]:
+        place["group"] = Group(**{**group, "origin": Origin(**group["origin"]), "albums": tuple(group["albums"])})
+    return Errand(**place)
+
+
+def owner_of(origin: Origin) -> str:
+    """Whose turn it is: one person in one chat."""
+    return f"chat:{origin.chat}:{origin.sender}"

@@ -1,0 +1,128 @@
+"""What can be had of finished jobs beside their results: before/after, ZIP, history."""
+
+import asyncio
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bot.card import data_of, module_title, result_buttons
+from bot.client import FILES, PHOTOS, Button, Buttons, Parcel
+from bot.desk import Desk, short_prompt
+from bot.errand import errand_of, owner_of
+from bot.grouping import Origin
+from bot.parcel import ALBUM, LARGEST_FILE
+from bot.people import Person
+from bot.sentences import Say, speaking
+from engine.archive import write_zip
+from engine.compare import before_after
+from engine.job import Image, ImageStatus, Job
+from engine.photo import output_name
+from engine.work import kept_key, preview_key
+
+# A ZIP is a little larger than what is in it.
+ZIP_PART = LARGEST_FILE - 1_000_000
+MOST_JOBS = 10
+
+
+class Extras:
+    """Makes them when they are asked for. Nothing of it is kept: who wants it again asks again."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def compare(self, job: Job, origin: Origin, language: str) -> None:
+        """Send each result beside its original."""
+        say, blobs = speaking(language), self._desk.engine.store.blobs
+        parcels = []
+        images = await self._desk.images(job)
+        for number, image in enumerate(images, start=1):
+            before, after = [await blobs.get(preview_key(image.id, which)) for which in ("before", "after")]
+            if before and after:
+                labels = (say("result.before"), say("result.after"))
+                card = await asyncio.to_thread(before_after, before, after, labels=labels)
+                parcels.append(Parcel(card, f"{number}.jpg", f"{number}/{len(images)} · {image.name}"))
+            if len(parcels) == ALBUM:
+                await self._desk.client.send_files(origin, PHOTOS, parcels, reply_to=errand_of(job).reply_to)
+                parcels = []
+        if parcels:
+            await self._desk.client.send_files(origin, PHOTOS, parcels, reply_to=errand_of(job).reply_to)
+
+    async def zip(self, job: Job, origin: Origin, language: str) -> None:
+        """Send all results in ZIP files of at most 50 MB."""
+        say = speaking(language)
+        made = [image for image in await self._desk.images(job) if image.status is ImageStatus.COMPLETED]
+        there = [image for image in made if self._path(image).exists()]
+        if not there:
+            await self._desk.client.say(origin, say("result.not_kept"), reply_to=errand_of(job).reply_to)
+            return
+        for image in there:
+            if image.result["bytes"] > ZIP_PART:
+                await self._desk.client.say(origin, say("result.zip_too_large", name=image.name))
+        parts = list(zip_parts([image for image in there if image.result["bytes"] <= ZIP_PART]))
+        with tempfile.TemporaryDirectory(dir=self._desk.engine.settings.engine.data_dir) as folder:
+            for number, part in enumerate(parts, start=1):
+                name = f"lightwork-{job.id[-8:]}{f'-{number}' if len(parts) > 1 else ''}.zip"
+                path = Path(folder) / name
+                await asyncio.to_thread(write_zip, path, [(name, self._path(image)) for name, image in part])
+                caption = f"{number}/{len(parts)}" if len(parts) > 1 else ""
+                await self._desk.client.send_files(origin, FILES, [Parcel(path, name, caption)])
+
+    def _path(self, image: Image) -> Path:
+        return self._desk.engine.store.blobs.path(kept_key(image.id))
+
+    async def history(self, jobs: Sequence[Job], origin: Origin, person: Person, title: str) -> None:
+        """List jobs, each with a button that brings its own buttons back."""
+        say = speaking(person.language)
+        if not jobs:
+            self._desk.say(origin, say("history.none"))
+            return
+        lines = [say(title), *(self._line(say, person.language, at, job) for at, job in enumerate(jobs, start=1))]
+        buttons = [Button(str(at), data_of(job.id, "show")) for at, job in enumerate(jobs, start=1)]
+        rows = [buttons[at : at + 5] for at in range(0, len(buttons), 5)]
+        self._desk.say(origin, "\n".join(lines), buttons=rows)
+
+    def _line(self, say: Say, language: str, number: int, job: Job) -> str:
+        wish = errand_of(job).wish
+        module = self._desk.engine.catalog.modules.get(wish.module)
+        prompt = short_prompt([wish.prompt, job.title])
+        return say(
+            "history.line",
+            number=number,
+            date=f"{job.created_at:%Y-%m-%d %H:%M} UTC",
+            module=module_title(language, module) if module else wish.module,
+            completed=job.completed,
+            total=job.total,
+            prompt=say("history.prompt", prompt=prompt) if prompt else "",
+        )
+
+    async def recent(self, origin: Origin) -> list[Job]:
+        """The newest jobs of somebody in a chat."""
+        jobs = await self._desk.engine.store.jobs.list(owner=owner_of(origin), limit=MOST_JOBS)
+        return [job for job in jobs if job.total]
+
+    async def family(self, job: Job) -> list[Job]:
+        """The jobs that began with the same photos, the oldest first."""
+        root = errand_of(job).root or job.id
+        jobs = await self._desk.engine.store.jobs.list(owner=job.owner, limit=200)
+        return [one for one in reversed(jobs) if root in (one.id, errand_of(one).root)][-MOST_JOBS:]
+
+    def card(self, job: Job, language: str) -> tuple[str, Buttons]:
+        """A finished job once more, with its buttons."""
+        say = speaking(language)
+        text = say("result.some_done", completed=job.completed, total=job.total)
+        buttons = result_buttons(say, job.id, completed=job.completed, failed=job.failed, doubtful=True)
+        return text, buttons
+
+
+def zip_parts(images: Sequence[Image], largest: int = ZIP_PART) -> Iterator[list[tuple[str, Image]]]:
+    """The files of each ZIP, numbered so that no two have the same name."""
+    part: list[tuple[str, Image]] = []
+    weight = 0
+    for number, image in enumerate(images, start=1):
+        if part and weight + image.result["bytes"] > largest:
+            yield part
+            part, weight = [], 0
+        part.append((f"{number:03} {output_name(image.name, image.result['format'])}", image))
+        weight += image.result["bytes"]
+    if part:
+        yield part

@@ -1,0 +1,175 @@
+"""The one message about each job: sent once, then only changed, never more often than its chat bears."""
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.card import (
+    MOST_MARKS,
+    Choices,
+    Progress,
+    draft_buttons,
+    draft_text,
+    ending_text,
+    progress_buttons,
+    progress_text,
+)
+from bot.client import Buttons, Client
+from bot.errand import Errand, errand_of
+from bot.people import fast_and_pro
+from bot.sentences import speaking
+from engine.app import Engine
+from engine.errors import LightWorkError, NotFound
+from engine.job import Job, JobStatus, Shown
+from engine.waiting import first_of
+
+log = logging.getLogger(__name__)
+
+NOTICE = "notice"
+PRIVATE_EVERY = 3.0
+GROUP_EVERY = 6.0
+LOOK_EVERY = 1.0
+
+
+@dataclass(slots=True)
+class Followed:
+    """What the message about a job says now, and when it may be changed; monotonic seconds."""
+
+    shown: str = ""
+    not_before: float = -math.inf
+    since: float = 0.0
+
+
+class Notices:
+    """Draft, progress and ending of all jobs."""
+
+    def __init__(self, engine: Engine, client: Client, *, monotonic: Callable[[], float]) -> None:
+        self._engine = engine
+        self._client = client
+        self._monotonic = monotonic
+        self._followed: dict[str, Followed] = {}
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something has ended."""
+        self._woken.set()
+
+    async def draft(self, job: Job) -> None:
+        """Show a draft as it is now."""
+        text, buttons = self.draft_card(job)
+        await self._show(job, text, buttons)
+
+    def draft_card(self, job: Job) -> tuple[str, Buttons]:
+        """A draft in words, and its buttons."""
+        errand, catalog = errand_of(job), self._engine.catalog
+        say = speaking(errand.language)
+        module = catalog.module(errand.wish.module)
+        text = draft_text(say, errand.language, errand.wish, module, job.total, len(errand.own))
+        buttons = draft_buttons(say, errand.language, job.id, errand.wish, self.choices(errand), job.total)
+        return text, buttons
+
+    def choices(self, errand: Errand) -> Choices:
+        """What a draft can be made of."""
+        catalog = self._engine.catalog
+        return Choices(
+            tuple(catalog.modules.values()), *fast_and_pro(self._engine), model=catalog.model(errand.wish.model)
+        )
+
+    async def follow(self, job_id: str) -> None:
+        """A job is being worked on: tell how far it is until it ends."""
+        self._followed.setdefault(job_id, Followed(since=self._monotonic()))
+        self.wake()
+
+    async def end(self, job: Job) -> None:
+        """Tell how a job ended."""
+        self._followed.pop(job.id, None)
+        errand = errand_of(job)
+        if errand.notice:
+            text = ending_text(speaking(errand.language), await self.progress_of(job))
+            await self._client.change(errand.origin.chat, errand.notice, text)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep the messages about unfinished jobs up to date."""
+        while not stop.is_set():
+            self._woken.clear()
+            for job_id, followed in list(self._followed.items()):
+                if self._monotonic() >= followed.not_before:
+                    await self._update(job_id, followed)
+            await self._pause(stop)
+
+    async def _pause(self, stop: asyncio.Event) -> None:
+        if self._followed:
+            await first_of((stop,), LOOK_EVERY / 4)
+            await first_of((stop, self._woken), LOOK_EVERY)
+        else:
+            await first_of((stop, self._woken), 60)
+
+    async def _update(self, job_id: str, followed: Followed) -> None:
+        try:
+            job = await self._engine.store.jobs.get(job_id)
+        except NotFound:
+            self._followed.pop(job_id, None)
+            return
+        if job.status is not JobStatus.PROCESSING:
+            self._followed.pop(job_id, None)
+            return
+        errand = errand_of(job)
+        say = speaking(errand.language)
+        text = progress_text(say, await self.progress_of(job, say=say, followed=followed))
+        if text == followed.shown:
+            return
+        every = GROUP_EVERY if errand.origin.chat < 0 else PRIVATE_EVERY
+        followed.not_before = self._monotonic() + every
+        try:
+            if await self._show(job, text, progress_buttons(say, job.id), spare=bool(followed.shown)):
+                followed.shown = text
+        except LightWorkError as error:
+            log.info("a message about a job could not be brought up to date: %s", error)
+
+    async def progress_of(
+        self, job: Job, *, say: Callable[..., str] | None = None, followed: Followed | None = None
+    ) -> Progress:
+        """How far a job is."""
+        images, errand = self._engine.store.images, errand_of(job)
+        marks = await images.statuses(job.id, limit=MOST_MARKS)
+        ahead = await images.ahead_of(job.id) if job.unfinished else 0
+        model = self._engine.catalog.models.get(errand.wish.model)
+        ended = job.total - job.unfinished
+        elapsed = self._monotonic() - followed.since if followed else 0.0
+        seconds = elapsed / ended * job.unfinished if followed and ended and job.unfinished else None
+        return Progress(
+            job.total,
+            job.completed,
+            job.failed,
+            job.cancelled,
+            marks,
+            ahead,
+            job.cost_microusd,
+            model.price(errand.wish.size) * job.total if model else 0,
+            seconds,
+            await self._gate(errand, say) if say else "",
+        )
+
+    async def _gate(self, errand: Errand, say: Callable[..., str]) -> str:
+        """Why nothing is made just now, or ""."""
+        model = self._engine.catalog.models.get(errand.wish.model)
+        if model is None:
+            return say("gate.gone")
+        for gate in await self._engine.store.gates.closed(self._engine.now()):
+            if (gate.provider, gate.model_id) == (model.provider, model.id):
+                return say(f"gate.{gate.kind}", until=f"{gate.closed_until:%H:%M} UTC")
+        return ""
+
+    async def _show(self, job: Job, text: str, buttons: Buttons, *, spare: bool = False) -> bool:
+        errand = errand_of(job)
+        chat = errand.origin.chat
+        if errand.notice and await self._client.change(chat, errand.notice, text, buttons=buttons, spare=spare):
+            return True
+        if errand.notice and spare:
+            return False
+        sent = await self._client.say(errand.origin, text, buttons=buttons, reply_to=errand.reply_to)
+        await self._engine.store.messages.remember(Shown(self._client.home(chat), sent, job.id, role=NOTICE))
+        await self._engine.store.staging.note(job.id, {"notice": sent})
+        return True

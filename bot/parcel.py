@@ -1,0 +1,60 @@
+"""In which messages results are sent: pictures first, then the files in full quality, never more than fit. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bot.client import FILES, PHOTOS
+from engine.job import Image, ImageStatus
+
+ALBUM = 10
+# A request with more takes too long to be sent on an ordinary line.
+ALBUM_BYTES = 50_000_000
+LARGEST_FILE = 50_000_000
+LARGEST_PHOTO = 10_000_000
+LONGEST_PHOTO_SIDES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One message or album: `name` is what the receipt calls it, `kind` is PHOTOS or FILES."""
+
+    name: str
+    kind: str
+    images: tuple[Image, ...]
+
+
+def steps(images: Sequence[Image], delivery: str, *, largest_file: int = LARGEST_FILE) -> list[Step]:
+    """The albums of a job's finished images; `delivery` is "both", "photo" or "file"."""
+    made = [image for image in images if image.status is ImageStatus.COMPLETED]
+    files = [image for image in made if image.result["bytes"] <= largest_file]
+    photos = _chunks(made, ALBUM_BYTES, weighs=False) if delivery != "file" else []
+    documents = _chunks(files, max(ALBUM_BYTES, largest_file), weighs=True) if delivery != "photo" else []
+    return [
+        *(Step(f"photo:{number}", PHOTOS, chunk) for number, chunk in enumerate(photos)),
+        *(Step(f"file:{number}", FILES, chunk) for number, chunk in enumerate(documents)),
+    ]
+
+
+def in_order(images: Iterable[Image]) -> list[Image]:
+    """The images of a job in the order in which their photos were sent."""
+    return sorted(images, key=lambda image: (image.place.get("message", 0), image.ordinal))
+
+
+def is_fit_as_photo(image: Image) -> bool:
+    """Whether Telegram takes the result itself as a photo, and not only its preview."""
+    result = image.result
+    is_small = result["bytes"] <= LARGEST_PHOTO and result["width"] + result["height"] <= LONGEST_PHOTO_SIDES
+    return bool(is_small and result["format"] == "JPEG")
+
+
+def _chunks(images: Sequence[Image], bytes_: int, *, weighs: bool) -> list[tuple[Image, ...]]:
+    chunks: list[list[Image]] = []
+    weight = 0
+    for image in images:
+        size = image.result["bytes"] if weighs else 0
+        if not chunks or len(chunks[-1]) == ALBUM or weight + size > bytes_:
+            chunks.append([])
+            weight = 0
+        chunks[-1].append(image)
+        weight += size
+    return [tuple(chunk) for chunk in chunks]
