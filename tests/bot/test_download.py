@@ -15,6 +15,7 @@ from telegram.ext import ExtBot
 
 from bot.album import Albums
 from bot.download import Downloads
+from bot.errand import Wish
 from bot.incoming import file_of, item_of
 from engine.app import Engine, open_engine
 from engine.job import Image, ImageStatus
@@ -44,9 +45,10 @@ async def taken(engine: Engine, bot: ExtBot[bool]) -> str:
     for message in messages:
         file = file_of(message)
         assert file
-        job_id = await Albums(engine).take(item_of(message), file, "en")
-    assert job_id
-    return job_id
+        item = item_of(message, message.caption or "")
+        taken = await Albums(engine).take(item, file, wish=Wish("enhance", "local"), language="en")
+    assert taken
+    return taken.job_id
 
 
 def content(image: Image) -> bytes:
@@ -92,7 +94,10 @@ async def test_a_line_that_is_cut_leaves_the_photo_staged_for_the_next_try(
 
 @pytest.mark.parametrize(
     ("name", "mime", "size", "code"),
-    [("huge.jpg", "image/jpeg", 30_000_000, "too_many_bytes"), ("letter.pdf", "application/pdf", 0, "not_a_picture")],
+    [
+        ("huge.jpg", "image/jpeg", 30_000_000, "too_large_to_fetch"),
+        ("letter.pdf", "application/pdf", 0, "not_a_picture"),
+    ],
 )
 async def test_what_cannot_be_edited_is_refused_without_being_asked_for(
     telegram: TelegramServer, engine: Engine, bot: ExtBot[bool], name: str, mime: str, size: int, code: str
@@ -110,4 +115,4 @@ async def test_a_file_that_telegram_does_not_hand_out_is_refused(
     telegram.people[ANNA].sends_photo(photo(1))
     telegram.plan("getFile", Refuse(400, "Bad Request: file is too big"))
     (image,) = await fetched(engine, bot, await taken(engine, bot))
-    assert (image.status, image.error_code) == (ImageStatus.FAILED, "too_many_bytes")
+    assert (image.status, image.error_code) == (ImageStatus.FAILED, "too_large_to_fetch")

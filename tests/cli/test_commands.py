@@ -106,7 +106,7 @@ async def test_a_typo_in_the_settings_is_told_with_file_line_and_key(terminal: T
 async def test_run_without_a_watched_folder_says_what_to_do(terminal: Terminal) -> None:
     done = await terminal.run("run")
     assert (done.code, done.out) == (2, "")
-    assert "name no [[watch]] folder. `lightwork init` writes such a file." in done.err
+    assert "name no [[watch]] folder, and the Telegram bot is not enabled." in done.err
 
 
 async def test_a_provider_that_does_not_exist_is_told_with_its_key(tmp_path: Path) -> None:

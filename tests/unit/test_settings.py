@@ -155,10 +155,6 @@ def test_a_duration_without_unit_or_meaning_is_refused(tmp_path: Path, written: 
             'line 1: [engine] = "x" is not a table; put its keys below a line with its name in brackets.',
         ),
         (
-            "[telegram]\nenabled = true\n",
-            "line 2: [telegram] enabled = true is not in this version yet; leave it false.",
-        ),
-        (
             "[engine]\nblobs = 's3://bucket/prefix'\n",
             'line 2: [engine] blobs = "s3://…" is not in this version yet; leave it empty for files in data_dir.',
         ),
