@@ -11,6 +11,7 @@ from typing import Any
 from engine import heap
 from engine.app import Engine, open_engine
 from engine.errors import SettingsError
+from engine.redaction import Redaction, values_of
 from engine.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -21,14 +22,21 @@ Frontend = Callable[[Engine, asyncio.Event], Coroutine[Any, Any, None]]
 def run_until_stopped(settings: Settings) -> int:
     """Run until SIGINT or SIGTERM; a second one stops at once. Returns the exit code."""
     heap.keep_small()
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    for ours in ("bot", "engine", "watcher"):
-        logging.getLogger(ours).setLevel(logging.INFO)
+    log_to_stderr(settings)
     try:
         asyncio.run(_run(settings))
     except asyncio.CancelledError:
         return 130
     return 0
+
+
+def log_to_stderr(settings: Settings) -> None:
+    """What happens, one line each, without secrets; of libraries only what goes wrong."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(Redaction("%(asctime)s %(message)s", "%H:%M:%S", values_of(settings.secrets)))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    for ours in ("bot", "engine", "watcher"):
+        logging.getLogger(ours).setLevel(logging.INFO)
 
 
 async def _run(settings: Settings) -> None:
