@@ -65,7 +65,7 @@ def data_of(job_id: str, act: str, choice: str = "") -> str:
 
 def read_data(data: str) -> tuple[str, str, str] | None:
     """The job, the act and the choice of a pressed button; None for what is no button of this bot's."""
-    parts = data.split(":")
+    parts = data.split(":", 2)
     if len(parts) != len((VERSION, "job", "act")) or parts[0] != VERSION or not all(parts):
         return None
     act, _, choice = parts[2].partition("=")

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 from bot.card import result_buttons
 from bot.client import PHOTOS, ChatClosed, Client, Parcel, Rejected, Unreachable
-from bot.errand import Errand, errand_of
+from bot.errand import EXPIRED, Errand, errand_of
 from bot.failure import failure_lines
 from bot.notice import Notices
 from bot.parcel import LARGEST_FILE, Step, in_order, is_fit_as_photo, steps
@@ -79,6 +79,8 @@ class _Handing:
             for step in steps(images, await self._delivery_wish(people), largest_file=self._largest_file()):
                 await self._make(step.name, lambda step=step: self._send_album(step))  # type: ignore[misc]
             await self._make(CONTROL, lambda: self._send_control(images))
+        elif self._errand.ending == EXPIRED:
+            await self._make(EXPIRED, self._send_expired)
         await notices.end(self._job)
         await self._engine.store.deliveries.delivered(self._delivery, self._receipt, self._engine.now())
 
@@ -154,6 +156,12 @@ class _Handing:
         sent = await self._client.say(self._errand.origin, text, buttons=buttons, reply_to=self._errand.reply_to)
         chat = self._client.home(self._errand.origin.chat)
         return [Shown(chat, sent, job.id, role=CONTROL)]
+
+    async def _send_expired(self) -> list[Shown]:
+        """A message of its own: nobody sees that an old one has changed."""
+        text = self._say(EXPIRED, photos=self._job.total)
+        await self._client.say(self._errand.origin, text, reply_to=self._errand.reply_to)
+        return []
 
     def _control_text(self, images: Sequence[Image]) -> str:
         failures = [(self._numbers[image.id], image) for image in images if image.status is ImageStatus.FAILED]

@@ -64,35 +64,34 @@ class Desk:
         """Give a draft its prompt. Words that come right after the photos are as good as a caption."""
         errand = errand_of(job)
         changes: dict[str, Any] = {"wish": asdict(replace(errand.wish, prompt=text))}
-        is_shown = bool(errand.notice)
-        if errand.group and not is_shown:
+        if errand.group and self.errands.is_expecting(job.id):
             changes["group"] = asdict(replace(errand.group, captioned=True))
-        await self._note(job, changes, is_shown=is_shown)
+        await self._note(job, changes)
 
     async def set_own_prompt(self, job: Job, message: int, text: str) -> None:
         """Give one photo of a draft its own prompt."""
         errand = errand_of(job)
-        await self._note(job, {"own": {**errand.own, str(message): text}}, is_shown=bool(errand.notice))
+        await self._note(job, {"own": {**errand.own, str(message): text}})
 
     async def change_caption(self, job: Job, message: int, caption: str) -> None:
         """A caption was edited."""
         errand = errand_of(job)
         changes: dict[str, Any] = {"captions": {**errand.captions, str(message): caption}}
-        if errand.group and not errand.notice:
+        if errand.group and self.errands.is_expecting(job.id):
             changes["group"] = asdict(replace(errand.group, captioned=errand.group.captioned or bool(caption)))
-        await self._note(job, changes, is_shown=bool(errand.notice))
+        await self._note(job, changes)
 
     async def set_wish(self, job: Job, wish: Wish) -> None:
         """Change what is wanted of a draft."""
-        await self._note(job, {"wish": asdict(wish)}, is_shown=True)
+        await self._note(job, {"wish": asdict(wish)})
 
-    async def _note(self, job: Job, changes: Mapping[str, Any], *, is_shown: bool) -> None:
+    async def _note(self, job: Job, changes: Mapping[str, Any]) -> None:
         try:
-            changed = await self.engine.store.staging.note(job.id, changes)
+            await self.engine.store.staging.note(job.id, changes)
         except NotFound:
             return
-        if is_shown:
-            self.chores.start(self.notices.draft(changed))
+        if not self.errands.is_expecting(job.id):
+            self.chores.start(self.notices.draft(job.id))
 
     async def detach_drafts(self, owner: str) -> None:
         """Open drafts take no more texts unless they reply to them."""

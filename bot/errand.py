@@ -11,6 +11,8 @@ from bot.grouping import Group, Origin, prompts
 from engine.job import Image, Job, Parameters
 
 FRONTEND = "telegram"
+# The sentences that tell how a draft ended.
+DISCARDED, EXPIRED = "draft.discarded", "draft.expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Errand:
     `group` says which messages belong to it; None where it was not made of photos that were sent, but of results.
     `captions` are those that were edited, `own` the prompts of single photos; both by message. `notice` is the one
     message about the job: the draft, then the status. `root` is the job that all began with. A `detached` draft takes
-    no more texts, unless they reply to it.
+    no more texts, unless they reply to it. `ending` names the sentence that tells why a draft was given up.
     """
 
     origin: Origin
@@ -49,6 +51,7 @@ class Errand:
     notice: int = 0
     root: str = ""
     detached: bool = False
+    ending: str = ""
 
     def json(self) -> dict[str, Any]:
         return asdict(self)

@@ -14,9 +14,8 @@ from telegram.error import TelegramError
 from bot.album import Taken
 from bot.client import Client, Unreachable
 from bot.download import Downloads
-from bot.errand import FRONTEND, errand_of
+from bot.errand import DISCARDED, EXPIRED, FRONTEND, errand_of
 from bot.notice import Notices
-from bot.sentences import speaking
 from engine.app import Engine
 from engine.errors import LightWorkError, NotFound
 from engine.job import Job, JobStatus
@@ -71,7 +70,6 @@ class Errands:
         draft_expires: timedelta,
     ) -> None:
         self._engine = engine
-        self._client = client
         self._notices = notices
         self._chores = chores
         self._draft_expires = draft_expires
@@ -108,11 +106,16 @@ class Errands:
         self._carry_on(job_id)
         return True
 
-    async def discard(self, job_id: str) -> bool:
-        """Give up a draft; False if it has begun or ended already. Nothing is handed over."""
+    def is_expecting(self, job_id: str) -> bool:
+        """Whether more may come of a job, which then starts or becomes a draft."""
+        return job_id in self._complete_at
+
+    async def discard(self, job_id: str, ending: str = DISCARDED) -> bool:
+        """Give up a draft; False if it has begun or ended already. `ending` names the sentence that is told."""
         job = await self._engine.store.jobs.get(job_id)
         if job.status is not JobStatus.PENDING:
             return False
+        await self._engine.store.staging.note(job_id, {"ending": ending})
         await self._engine.intake.close(job_id)
         return bool(await self._engine.intake.cancel(job_id, deliver=False))
 
@@ -141,7 +144,7 @@ class Errands:
 
     async def _show_draft(self, job: Job) -> None:
         """The person waits for it, so it is tried until Telegram takes it."""
-        await self._persist(lambda: self._notices.draft(job))
+        await self._persist(lambda: self._notices.draft(job.id))
 
     def _carry_on(self, job_id: str) -> None:
         self._chores.start(self._fetch(job_id))
@@ -178,12 +181,8 @@ class Errands:
     async def _discard_expired(self) -> None:
         before = self._engine.now() - self._draft_expires
         for job in await self._engine.store.jobs.list(frontend=FRONTEND, limit=MOST):
-            if job.status is JobStatus.PENDING and job.created_at < before and await self.discard(job.id):
-                errand = errand_of(job)
-                text = speaking(errand.language)("draft.expired", photos=job.total)
-                if errand.notice:
-                    await self._client.change(errand.origin.chat, errand.notice, text)
-                await self._client.say(errand.origin, text, reply_to=errand.reply_to)
+            if job.status is JobStatus.PENDING and job.created_at < before:
+                await self.discard(job.id, EXPIRED)
 
 
 def _first(troubles: BaseExceptionGroup[BaseException]) -> BaseException:

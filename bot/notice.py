@@ -5,6 +5,7 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from bot.card import (
     MOST_MARKS,
@@ -50,16 +51,23 @@ class Notices:
         self._client = client
         self._monotonic = monotonic
         self._followed: dict[str, Followed] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
         """Something has ended."""
         self._woken.set()
 
-    async def draft(self, job: Job) -> None:
-        """Show a draft as it is now."""
-        text, buttons = self.draft_card(job)
-        await self._show(job, text, buttons)
+    async def draft(self, job_id: str) -> None:
+        """Show a draft as it is now, if it still is one."""
+        async with self._turn(job_id):
+            job = await self._engine.store.jobs.get(job_id)
+            if job.status is JobStatus.PENDING:
+                await self._show(job, *self.draft_card(job))
+
+    def _turn(self, job_id: str) -> asyncio.Lock:
+        """One after the other, so that a job has one message and shows what came last."""
+        return self._turns.setdefault(job_id, asyncio.Lock())
 
     def draft_card(self, job: Job) -> tuple[str, Buttons]:
         """A draft in words, and its buttons."""
@@ -87,7 +95,9 @@ class Notices:
         self._followed.pop(job.id, None)
         errand = errand_of(job)
         if errand.notice:
-            text = ending_text(speaking(errand.language), await self.progress_of(job))
+            say = speaking(errand.language)
+            told = say(errand.ending, photos=job.total) if errand.ending else ""
+            text = told or ending_text(say, await self.progress_of(job))
             await self._client.change(errand.origin.chat, errand.notice, text)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -96,7 +106,8 @@ class Notices:
             self._woken.clear()
             for job_id, followed in list(self._followed.items()):
                 if self._monotonic() >= followed.not_before:
-                    await self._update(job_id, followed)
+                    async with self._turn(job_id):
+                        await self._update(job_id, followed)
             await self._pause(stop)
 
     async def _pause(self, stop: asyncio.Event) -> None:

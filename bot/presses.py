@@ -170,10 +170,8 @@ class Presses:
         return press.say("draft.started" if is_started else "result.not_now")
 
     async def _discard(self, press: Press) -> str:
-        if not await self._desk.errands.discard(press.job.id):
-            return press.say("result.not_now")
-        self._change(press, press.say("draft.discarded"), ())
-        return press.say("draft.discarded")
+        is_discarded = await self._desk.errands.discard(press.job.id)
+        return press.say("draft.discarded" if is_discarded else "result.not_now")
 
     # Jobs that have begun
 

@@ -54,5 +54,5 @@ def _flat(table: Mapping[str, object], above: str = "") -> list[tuple[str, str]]
         if isinstance(value, Mapping):
             found += _flat(value, f"{above}{key}.")
         else:
-            found.append((f"{above}{key}", str(value).strip()))
+            found.append((f"{above}{key}", str(value).strip("\n")))
     return found

@@ -78,6 +78,12 @@ async def heard(server: TelegramServer, chat: int, words: str, *, within: float 
     return said(server, chat, words)[-1]
 
 
+async def kept(engine: Engine, message: Message) -> None:
+    """Wait until the bot has noted what a message of its own is about; people are not as quick as tests."""
+    while await engine.store.messages.get(message.chat.id, message.id) is None:
+        await asyncio.sleep(0.01)
+
+
 def sent(server: TelegramServer, chat: int, kind: str) -> list[Message]:
     """The bot's "photo" or "document" messages in a chat."""
     return [message for message in server.chat(chat).messages if message.kind == kind]
