@@ -220,5 +220,5 @@ def _short(text: str) -> str:
 
 def _duration(say: Say, seconds: float) -> str:
     if seconds < 90:
-        return say("time.seconds", number=max(5, 5 * round(seconds / 5)))
+        return say("time.seconds", number=max(15, 15 * round(seconds / 15)))
     return say("time.minutes", number=round(seconds / 60))

@@ -19,7 +19,7 @@ from bot.errand import EXPIRED, Errand, errand_of
 from bot.failure import failure_lines
 from bot.notice import Notices
 from bot.parcel import LARGEST_FILE, Step, in_order, is_fit_as_photo, steps
-from bot.people import People
+from bot.people import People, user_key
 from bot.sentences import speaking
 from engine.app import Engine
 from engine.job import Delivery, Image, ImageStatus, Job, Shown
@@ -55,15 +55,18 @@ class ChatCourier:
         errand = errand_of(job)
         # Albums of two jobs must not mix in a chat.
         async with self._turns.setdefault(self._client.home(errand.origin.chat), asyncio.Lock()):
-            await _Handing(self._engine, self._client, job, errand, delivery).do(self._people, self._notices)
+            await _Handing(self._engine, self._client, self._people, job, errand, delivery).do(self._notices)
 
 
 class _Handing:
     """One job on its way into its chat."""
 
-    def __init__(self, engine: Engine, client: Client, job: Job, errand: Errand, delivery: Delivery) -> None:
+    def __init__(
+        self, engine: Engine, client: Client, people: People, job: Job, errand: Errand, delivery: Delivery
+    ) -> None:
         self._engine = engine
         self._client = client
+        self._people = people
         self._job = job
         self._errand = errand
         self._delivery = delivery
@@ -71,12 +74,12 @@ class _Handing:
         self._say = speaking(errand.language)
         self._numbers: Mapping[str, int] = {}
 
-    async def do(self, people: People, notices: Notices) -> None:
+    async def do(self, notices: Notices) -> None:
         """All steps that are still to be made; then the receipt is complete."""
         if self._job.completed or self._job.failed:
             images = in_order(await self._engine.store.images.of_job(self._job.id, limit=self._job.total))
             self._numbers = {image.id: number for number, image in enumerate(images, start=1)}
-            for step in steps(images, await self._delivery_wish(people), largest_file=self._largest_file()):
+            for step in steps(images, await self._delivery_wish(), largest_file=self._largest_file()):
                 await self._make(step.name, lambda step=step: self._send_album(step))  # type: ignore[misc]
             await self._make(CONTROL, lambda: self._send_control(images))
         elif self._errand.ending == EXPIRED:
@@ -84,10 +87,10 @@ class _Handing:
         await notices.end(self._job)
         await self._engine.store.deliveries.delivered(self._delivery, self._receipt, self._engine.now())
 
-    async def _delivery_wish(self, people: People) -> str:
+    async def _delivery_wish(self) -> str:
         """Photos, files or both: as it was when the first step was made."""
         if "wish" not in self._receipt:
-            person = await people.get(self._errand.origin.sender, None)
+            person = await self._people.get(self._errand.origin.sender, None)
             self._receipt["wish"] = {"delivery": person.delivery}
         return str(self._receipt["wish"]["delivery"])
 
@@ -151,11 +154,23 @@ class _Handing:
         doubtful = any(step.get("tries") == MOST_TRIES and "messages" not in step for step in self._receipt.values())
         if doubtful:
             text += "\n" + self._say("result.doubtful")
+        if await self._is_new_to_files(images):
+            text += "\n" + self._say("hint.send_files")
         job = self._job
         buttons = result_buttons(self._say, job.id, completed=job.completed, failed=job.failed, doubtful=doubtful)
         sent = await self._client.say(self._errand.origin, text, buttons=buttons, reply_to=self._errand.reply_to)
         chat = self._client.home(self._errand.origin.chat)
         return [Shown(chat, sent, job.id, role=CONTROL)]
+
+    async def _is_new_to_files(self, images: Sequence[Image]) -> bool:
+        """Whether somebody sends photos that Telegram makes small and was not told yet that files stay as they are."""
+        sender = self._errand.origin.sender
+        if not all(image.place.get("file", {}).get("is_photo") for image in images):
+            return False
+        if (await self._engine.store.users.get(user_key(sender))).preferences.get("knows_files"):
+            return False
+        await self._people.prefer(sender, knows_files=True)
+        return True
 
     async def _send_expired(self) -> list[Shown]:
         """A message of its own: nobody sees that an old one has changed."""

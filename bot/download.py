@@ -11,6 +11,7 @@ from telegram.error import BadRequest
 
 from bot.errand import Wish, errand_of
 from bot.incoming import LARGEST_DOWNLOAD, File
+from bot.parcel import in_order
 from engine.app import Engine
 from engine.job import Image, ImageStatus, Job, NewImage, Original
 from engine.publish import replace
@@ -50,19 +51,21 @@ class Downloads:
         images = await self._engine.store.images.of_job(job.id, limit=job.total)
         errand = errand_of(job)
         prompts = errand.prompt_of(images)
+        staged = [image for image in images if image.status is ImageStatus.PENDING and not image.final_prompt]
         async with asyncio.TaskGroup() as group:
-            for image in images:
-                if image.status is ImageStatus.PENDING and not image.final_prompt:
-                    group.create_task(self._fetch(image, errand.wish, prompts[image.id]))
+            fetching = [(image, group.create_task(self._inputs(image))) for image in in_order(staged)]
+            for image, fetched in fetching:
+                await self._queue(image, await fetched, errand.wish, prompts[image.id])
 
-    async def _fetch(self, image: Image, wish: Wish, prompt: str) -> None:
-        inputs = image.inputs or await self._original(image)
+    async def _queue(self, image: Image, inputs: tuple[Original, ...], wish: Wish, prompt: str) -> None:
         if inputs:
             wanted = NewImage(image.name, inputs, wish.module, wish.model, prompt, wish.parameters)
             await self._engine.intake.queue(image.id, wanted, module_prompt=wish.module_prompt)
 
-    async def _original(self, image: Image) -> tuple[Original, ...]:
+    async def _inputs(self, image: Image) -> tuple[Original, ...]:
         """The photo, or nothing if it cannot be had, which is settled then."""
+        if image.inputs:
+            return image.inputs
         file = File(**image.place["file"])
         if refusal := _judge(file, self._largest):
             await self._refuse(image, refusal)

@@ -36,9 +36,9 @@ class Errand:
     """`reply_to` is the message that the answers reply to.
 
     `group` says which messages belong to it; None where it was not made of photos that were sent, but of results.
-    `captions` are those that were edited, `own` the prompts of single photos; both by message. `notice` is the one
-    message about the job: the draft, then the status. `root` is the job that all began with. A `detached` draft takes
-    no more texts, unless they reply to it. `ending` names the sentence that tells why a draft was given up.
+    `captions` are those that were edited, `own` the prompts of single photos; both by message. `root` is the job that
+    all began with. A `detached` draft takes no more texts, unless they reply to it. `ending` names the sentence that
+    tells why a draft was given up.
     """
 
     origin: Origin
@@ -48,7 +48,6 @@ class Errand:
     group: Group | None = None
     captions: Mapping[str, str] = field(default_factory=dict)
     own: Mapping[str, str] = field(default_factory=dict)
-    notice: int = 0
     root: str = ""
     detached: bool = False
     ending: str = ""

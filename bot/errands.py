@@ -126,7 +126,7 @@ class Errands:
                 await self._notices.follow(job.id)
             elif job.status is JobStatus.PROCESSING:
                 self._carry_on(job.id)
-            elif group and not errand_of(job).notice:
+            elif group and not await self._notices.of(job.id):
                 self._complete_at[job.id] = group.closes_at()
             elif not group:
                 await self.start(job.id)

@@ -15,13 +15,17 @@ LONGEST_NAME = 80
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file that lies at Telegram. `name`, `kind` and `size` (bytes, 0: unknown) are only what the sender claims."""
+    """A file that lies at Telegram. `name`, `kind` and `size` (bytes, 0: unknown) are only what the sender claims.
+
+    `is_photo`: it was sent as a photo, which Telegram makes smaller, and not as a file.
+    """
 
     id: str
     unique_id: str
     name: str
     kind: str
     size: int
+    is_photo: bool = False
 
     @property
     def claims_to_be_a_picture(self) -> bool:
@@ -34,7 +38,7 @@ def file_of(message: Message) -> File | None:
     if message.photo:
         largest = max(message.photo, key=lambda size: size.width * size.height)
         name = f"photo-{message.message_id}.jpg"
-        return File(largest.file_id, largest.file_unique_id, name, "image/jpeg", largest.file_size or 0)
+        return File(largest.file_id, largest.file_unique_id, name, "image/jpeg", largest.file_size or 0, True)
     if document := message.document:
         name = safe_name(document.file_name or "") or f"file-{message.message_id}"
         kind = document.mime_type or ""

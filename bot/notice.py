@@ -17,7 +17,7 @@ from bot.card import (
     progress_buttons,
     progress_text,
 )
-from bot.client import Buttons, Client
+from bot.client import Buttons, ChatClosed, Client
 from bot.errand import Errand, errand_of
 from bot.people import fast_and_pro
 from bot.sentences import speaking
@@ -36,11 +36,25 @@ LOOK_EVERY = 1.0
 
 @dataclass(slots=True)
 class Followed:
-    """What the message about a job says now, and when it may be changed; monotonic seconds."""
+    """What the message about a job says now, and when it may be changed; monotonic seconds.
+
+    `ends_at` is when the job will have ended, as it was estimated when the last image had: a guess that is made anew
+    all the time would change the message all the time.
+    """
 
     shown: str = ""
     not_before: float = -math.inf
     since: float = 0.0
+    ended: int = 0
+    ends_at: float | None = None
+
+    def seconds_left(self, job: Job, now: float) -> float | None:
+        """How long a job will still take at the pace that it had; None before its first image has ended."""
+        ended = job.total - job.unfinished
+        if ended != self.ended:
+            self.ended = ended
+            self.ends_at = now + (now - self.since) / ended * job.unfinished
+        return None if self.ends_at is None else max(0.0, self.ends_at - now)
 
 
 class Notices:
@@ -90,15 +104,21 @@ class Notices:
         self._followed.setdefault(job_id, Followed(since=self._monotonic()))
         self.wake()
 
+    async def of(self, job_id: str) -> int:
+        """The message about a job; 0 if there is none yet."""
+        shown = await self._engine.store.messages.of_job(job_id, role=NOTICE)
+        return shown[-1].message if shown else 0
+
     async def end(self, job: Job) -> None:
         """Tell how a job ended."""
         self._followed.pop(job.id, None)
-        errand = errand_of(job)
-        if errand.notice:
-            say = speaking(errand.language)
-            told = say(errand.ending, photos=job.total) if errand.ending else ""
-            text = told or ending_text(say, await self.progress_of(job))
-            await self._client.change(errand.origin.chat, errand.notice, text)
+        async with self._turn(job.id):
+            errand, notice = errand_of(job), await self.of(job.id)
+            if notice:
+                say = speaking(errand.language)
+                told = say(errand.ending, photos=job.total) if errand.ending else ""
+                text = told or ending_text(say, await self.progress_of(job))
+                await self._client.change(errand.origin.chat, notice, text)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep the messages about unfinished jobs up to date."""
@@ -136,6 +156,8 @@ class Notices:
         try:
             if await self._show(job, text, progress_buttons(say, job.id), spare=bool(followed.shown)):
                 followed.shown = text
+        except ChatClosed:
+            self._followed.pop(job_id, None)
         except LightWorkError as error:
             log.info("a message about a job could not be brought up to date: %s", error)
 
@@ -147,9 +169,6 @@ class Notices:
         marks = await images.statuses(job.id, limit=MOST_MARKS)
         ahead = await images.ahead_of(job.id) if job.unfinished else 0
         model = self._engine.catalog.models.get(errand.wish.model)
-        ended = job.total - job.unfinished
-        elapsed = self._monotonic() - followed.since if followed else 0.0
-        seconds = elapsed / ended * job.unfinished if followed and ended and job.unfinished else None
         return Progress(
             job.total,
             job.completed,
@@ -159,7 +178,7 @@ class Notices:
             ahead,
             job.cost_microusd,
             model.price(errand.wish.size) * job.total if model else 0,
-            seconds,
+            followed.seconds_left(job, self._monotonic()) if followed else None,
             await self._gate(errand, say) if say else "",
         )
 
@@ -174,13 +193,12 @@ class Notices:
         return ""
 
     async def _show(self, job: Job, text: str, buttons: Buttons, *, spare: bool = False) -> bool:
-        errand = errand_of(job)
+        errand, notice = errand_of(job), await self.of(job.id)
         chat = errand.origin.chat
-        if errand.notice and await self._client.change(chat, errand.notice, text, buttons=buttons, spare=spare):
+        if notice and await self._client.change(chat, notice, text, buttons=buttons, spare=spare):
             return True
-        if errand.notice and spare:
+        if notice and spare:
             return False
         sent = await self._client.say(errand.origin, text, buttons=buttons, reply_to=errand.reply_to)
         await self._engine.store.messages.remember(Shown(self._client.home(chat), sent, job.id, role=NOTICE))
-        await self._engine.store.staging.note(job.id, {"notice": sent})
         return True

@@ -5,6 +5,7 @@ When `keep` returns, whatever an update asks for is in the database, or was answ
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from telegram import ChatMember, ChatMemberUpdated, Message, Update, User
 
@@ -29,6 +30,7 @@ from bot.notice import NOTICE
 from bot.people import Person
 from bot.presses import REFINE, Presses
 from bot.sentences import language_for, speaking
+from bot.words import LastWords
 from engine.errors import NotFound
 from engine.job import Job, JobStatus, Shown
 
@@ -47,6 +49,7 @@ class Updates:
         self._presses = presses
         self._me = me
         self._declined = Declined()
+        self._words = LastWords()
 
     async def keep(self, update: Update) -> None:
         """Deal with an update. Only errors of LightWork's own are raised."""
@@ -125,7 +128,9 @@ class Updates:
 
     async def _take(self, message: Message, file: File, person: Person, prompt: str, *, addressed: bool) -> None:
         item = item_of(message, prompt, addressed=addressed)
-        taken = await self._desk.albums.take(item, file, wish=person.wish, language=person.language)
+        words = "" if prompt else self._words.take(item.origin, self._desk.engine.now().timestamp())
+        wish = replace(person.wish, prompt=words)
+        taken = await self._desk.albums.take(item, file, wish=wish, language=person.language)
         if taken is None:
             return
         self._desk.errands.expect(taken)
@@ -146,6 +151,7 @@ class Updates:
         elif draft := await self._open_draft(origin_of(message)):
             await self._desk.set_prompt(draft, text)
         elif message.chat.type == message.chat.PRIVATE:
+            self._words.note(origin_of(message), text, self._desk.engine.now().timestamp())
             self._say(message, person, "hint.send_photo")
 
     async def _open_draft(self, origin: Origin) -> Job | None:
