@@ -33,8 +33,9 @@ format: $(INSTALLED_DEV) ## Put the code into its style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(INSTALLED_DEV) ## Write docs/settings.md anew from the descriptions in engine/settings.py
+docs: $(INSTALLED_DEV) ## Write docs/settings.md anew from engine/settings.py, and the recorded conversation of docs/bot.md
 	$(BIN)/python tests/docs/settings_page.py > docs/settings.md
+	$(BIN)/python tests/docs/recorded.py
 
 bench: $(INSTALLED_DEV) ## Measure, and write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
