@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from zlib import crc32
 
 from bot.client import Button, Buttons
 from bot.errand import Wish
@@ -12,8 +13,8 @@ from engine.errors import NotFound
 from engine.job import ImageStatus
 
 VERSION = "v1"
-# A callback holds 64 bytes; the id of a job takes 36 of them.
-LONGEST_CHOICE = 20
+# A callback holds 64 bytes; the id of a job takes 36 of them, the longest act 6.
+LONGEST_CHOICE = 16
 MARKS = {
     ImageStatus.PENDING: "▫️",
     ImageStatus.PROCESSING: "🎨",
@@ -60,7 +61,7 @@ class Progress:
 
 def data_of(job_id: str, act: str, choice: str = "") -> str:
     """The callback data of a button: `v1:<job>:<act>` or `v1:<job>:<act>=<choice>`."""
-    return f"{VERSION}:{job_id}:{act}" + (f"={choice[:LONGEST_CHOICE]}" if choice else "")
+    return f"{VERSION}:{job_id}:{act}" + (f"={short(choice)}" if choice else "")
 
 
 def read_data(data: str) -> tuple[str, str, str] | None:
@@ -73,12 +74,18 @@ def read_data(data: str) -> tuple[str, str, str] | None:
 
 
 def found(choice: str, names: Iterable[str]) -> str:
-    """The name that a choice stands for; a long one may not have fitted into its button whole. Raises NotFound."""
-    names = list(names)
-    fitting = [name for name in names if name == choice] or [name for name in names if name.startswith(choice)]
-    if not fitting or not choice:
-        raise NotFound(f"There is no {choice}.")
-    return fitting[0]
+    """The name that a button's choice stands for. Raises NotFound."""
+    for name in names:
+        if short(name) == choice:
+            return name
+    raise NotFound(f"There is no {choice}.")
+
+
+def short(choice: str) -> str:
+    """A choice as it fits into a button: of a long one the beginning, and a checksum that tells it from others."""
+    if len(choice) <= LONGEST_CHOICE:
+        return choice
+    return f"{choice[: LONGEST_CHOICE - 8]}{crc32(choice.encode()):08x}"
 
 
 def money(microusd: int) -> str:
