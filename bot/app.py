@@ -32,6 +32,7 @@ from engine.app import Engine
 from engine.delivery import Deliveries
 from engine.errors import LightWorkError, SettingsError
 from engine.settings import Settings
+from engine.trouble import Trouble
 from engine.waiting import first_of
 
 log = logging.getLogger(__name__)
@@ -116,14 +117,16 @@ async def _client(engine: Engine, limiter: Limiter) -> AsyncIterator[Client]:
 
 async def _introduced(client: Client, stop: asyncio.Event) -> User | None:
     """Who the bot is, asked until Telegram tells it; None if LightWork is to stop before."""
-    delay = FIRST_DELAY
+    delay, trouble = FIRST_DELAY, Trouble(log)
     while not stop.is_set():
         try:
             await client.bot.initialize()
         except InvalidToken:
             raise SettingsError(STRANGER) from None
         except TelegramError as error:
-            log.warning("Telegram cannot be reached (%s); trying again in %g s", type(error).__name__, delay)
+            trouble.began(
+                "start", f"Telegram cannot be reached ({type(error).__name__}); the bot begins when it can be."
+            )
             await first_of((stop,), delay)
             delay = min(LONGEST_DELAY, 2 * delay)
         else:

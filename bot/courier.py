@@ -151,9 +151,13 @@ class _Handing:
 
     async def _send_control(self, images: Sequence[Image]) -> list[Shown]:
         text = self._control_text(images)
-        doubtful = any(step.get("tries") == MOST_TRIES and "messages" not in step for step in self._receipt.values())
+        not_sent = [step for name, step in self._receipt.items() if name != CONTROL and "tries" in step]
+        not_sent = [step for step in not_sent if "messages" not in step]
+        doubtful = any("why" not in step for step in not_sent)
         if doubtful:
             text += "\n" + self._say("result.doubtful")
+        elif not_sent:
+            text += "\n" + self._say("result.not_sent")
         if await self._is_new_to_files(images):
             text += "\n" + self._say("hint.send_files")
         job = self._job

@@ -1,7 +1,9 @@
 """What is done by the clock: the retry pass and the stuck-job cleanup as a safety net, and retention."""
 
+import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -42,6 +44,7 @@ class Upkeep:
     async def forget_old(self) -> None:
         """Delete stored answers and previews that are older than the retention; rows and delivered files stay."""
         before = (self._now() - self._retention).timestamp()
-        for prefix in KEPT_FOR_A_WHILE:
-            if number := await self._store.blobs.sweep(prefix, before=before):
-                log.info("%d old files of %s were deleted", number, prefix)
+        with suppress(asyncio.CancelledError):  # at the end of the process, which the scheduler would call an error
+            for prefix in KEPT_FOR_A_WHILE:
+                if number := await self._store.blobs.sweep(prefix, before=before):
+                    log.info("%d old files of %s were deleted", number, prefix)
