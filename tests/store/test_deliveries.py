@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from engine.job import Ending, Seen
+from engine.job import Ending, Seen, Shown
 from engine.store import OUR_RESULTS, Store
 from store.conftest import LEASE, START, new_images, new_job
 
@@ -63,3 +63,42 @@ async def test_a_receipt_moves_the_original_and_frees_its_name_at_once(store: St
     assert await store.seen.keys("watch") == set()
     assert await store.seen.is_our_result("beef")
     assert not await store.seen.is_our_result("aa")
+
+
+async def test_what_is_being_done_is_not_due_again(store: Store) -> None:
+    await finished_job(store, "a.jpg", "b.jpg")
+    due = await store.deliveries.due("folder", START, limit=10)
+    in_hand = {due[0].id}
+    assert [one.id for one in await store.deliveries.due("folder", START, limit=10, without=in_hand)] == [due[1].id]
+    assert await store.deliveries.next_due("folder", without={one.id for one in due}) is None
+
+
+async def test_a_report_that_was_handed_over_can_be_handed_over_anew(store: Store) -> None:
+    job_id = await finished_job(store, "a.jpg")
+    (image,) = await store.deliveries.due("folder", START, limit=10)
+    await store.deliveries.delivered(image, {}, START)
+    (report,) = await store.deliveries.due("folder", START, limit=10)
+    assert not await store.deliveries.repeat(job_id, START), "it is owed anyway"
+    await store.deliveries.delivered(report, {"photo:0": {"tries": 1}}, START)
+    assert await store.deliveries.repeat(job_id, START)
+    (again,) = await store.deliveries.due("folder", START, limit=10)
+    assert (again.id, again.receipt) == (report.id, {})
+
+
+async def test_what_waits_for_an_owner_can_be_hastened(store: Store) -> None:
+    await finished_job(store, "a.jpg")
+    (delivery,) = await store.deliveries.due("folder", START, limit=10)
+    await store.deliveries.postpone(delivery, "blocked", START + timedelta(days=1))
+    await store.deliveries.hasten("wat%", START)
+    assert await store.deliveries.due("folder", START, limit=10) == []
+    await store.deliveries.hasten("wat", START)
+    assert len(await store.deliveries.due("folder", START, limit=10)) == 1
+
+
+async def test_a_step_is_noted_with_the_messages_that_it_made(store: Store) -> None:
+    job_id = await finished_job(store, "a.jpg")
+    (delivery,) = await store.deliveries.due("folder", START, limit=10)
+    await store.deliveries.note(delivery, {"step": 1}, [Shown(7, 12, job_id, "image", "result")])
+    (noted,) = await store.deliveries.due("folder", START, limit=10)
+    assert noted.receipt == {"step": 1}
+    assert await store.messages.get(7, 12) == Shown(7, 12, job_id, "image", "result")
