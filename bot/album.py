@@ -19,11 +19,14 @@ PHOTO = "photo"
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A photo that is kept now: its job, and what has been put together so far; `is_new`: it is the job's first."""
+    """A photo that is kept now: its job, and what has been put together so far.
+
+    `is_news`: it is the job's first photo that is meant for the bot.
+    """
 
     job_id: str
     group: Group
-    is_new: bool
+    is_news: bool
 
 
 class Albums:
@@ -49,7 +52,7 @@ class Albums:
             except NotFound:  # it has ended in this very moment
                 found = None
                 continue
-            return Taken(job.id, group, found is None)
+            return Taken(job.id, group, group.addressed and not (found and found.addressed))
 
     async def _stage(self, job: Job, group: Group, item: Item, file: File) -> None:
         settings = self._engine.settings.engine

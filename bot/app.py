@@ -124,9 +124,7 @@ async def _introduced(client: Client, stop: asyncio.Event) -> User | None:
         except InvalidToken:
             raise SettingsError(STRANGER) from None
         except TelegramError as error:
-            trouble.began(
-                "start", f"Telegram cannot be reached ({type(error).__name__}); the bot begins when it can be."
-            )
+            trouble.began("start", f"Telegram cannot be reached ({type(error).__name__}); the bot waits for it.")
             await first_of((stop,), delay)
             delay = min(LONGEST_DELAY, 2 * delay)
         else:

@@ -144,18 +144,18 @@ class Client:
 
         try:
             await translated(call)
-        except (Rejected, PlaceError) as error:
+        except LightWorkError as error:
             log.info("a pressed button could not be answered: %s", error)
 
     async def react(self, chat: int, message: int, emoji: str) -> None:
         """Put a reaction to a message; chats may forbid it, which does not matter."""
 
-        async def call() -> object:
-            return await self.bot.set_message_reaction(self.home(chat), message, emoji)
+        async def call(now: int, _: int | None) -> object:
+            return await self.bot.set_message_reaction(now, message, emoji)
 
         try:
-            await translated(call)
-        except (LightWorkError, PlaceError) as error:
+            await self._in_chat(Origin(chat, None, 0), call)
+        except LightWorkError as error:
             log.debug("no reaction: %s", error)
 
     async def ready(self, chat: int) -> None:

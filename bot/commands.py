@@ -1,5 +1,6 @@
 """Commands, and the buttons of what concerns nobody's job but the person: module, model, settings."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +21,7 @@ from bot.desk import Desk
 from bot.errand import FRONTEND, errand_of, owner_of
 from bot.extras import Extras
 from bot.grouping import Origin
-from bot.incoming import LARGEST_DOWNLOAD, origin_of
+from bot.incoming import LARGEST_DOWNLOAD, origin_of, reply_of
 from bot.people import DELIVERIES, Person, fast_and_pro, offered, user_key
 from bot.sentences import LANGUAGES, Say, speaking
 from engine.catalog import Model, Module
@@ -342,7 +343,7 @@ class Commands:
 
     async def _replied(self, order: Order) -> Job | None:
         """The job of the message that a command replies to."""
-        reply = order.message.reply_to_message
+        reply = reply_of(order.message)
         shown = reply and await self._desk.engine.store.messages.get(order.origin.chat, reply.message_id)
         return await self._desk.own_job(shown.job_id, order.user) if shown else None
 
@@ -454,7 +455,4 @@ def _options(act: str, options: Sequence[tuple[str, str]], chosen: str) -> list[
 
 
 def _number(text: str) -> int | None:
-    try:
-        return int(text)
-    except ValueError:
-        return None
+    return int(text) if re.fullmatch(r"-?[0-9]{1,19}", text) else None

@@ -137,7 +137,9 @@ class Errands:
         except NotFound:
             return
         group = errand_of(job).group
-        if job.status is JobStatus.PENDING and group and not group.captioned:
+        if job.status is JobStatus.PENDING and group and not group.addressed:
+            await self.discard(job_id, "")  # an album between people
+        elif job.status is JobStatus.PENDING and group and not group.captioned:
             await self._show_draft(job)
         elif not await self.start(job_id) and job.status is JobStatus.PROCESSING:
             self._carry_on(job_id)

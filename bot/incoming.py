@@ -68,12 +68,12 @@ def item_of(message: Message, caption: str, *, addressed: bool = True) -> Item:
 
 def is_addressed(message: Message, bot: User) -> bool:
     """Whether a message in a group is meant for the bot: it names it, or replies to it."""
-    reply = message.reply_to_message
+    reply = reply_of(message)
     if message.chat.type == message.chat.PRIVATE or (reply and reply.from_user and reply.from_user.id == bot.id):
         return True
-    named = f"@{bot.username}".casefold() in words_of(message).casefold()
+    named = _name(bot).search(words_of(message))
     mentioned = (*message.entities, *message.caption_entities)
-    return named or any(entity.user and entity.user.id == bot.id for entity in mentioned)
+    return bool(named) or any(entity.user and entity.user.id == bot.id for entity in mentioned)
 
 
 def words_of(message: Message) -> str:
@@ -83,7 +83,17 @@ def words_of(message: Message) -> str:
 
 def prompt_of(message: Message, bot: User) -> str:
     """The words of a message without the bot's name."""
-    return re.sub(rf"@{re.escape(bot.username or '')}\b", "", words_of(message), flags=re.IGNORECASE).strip()
+    return _name(bot).sub("", words_of(message)).strip()
+
+
+def reply_of(message: Message) -> Message | None:
+    """What a message replies to; in a topic all that replies to nothing replies to the message that opened it."""
+    reply = message.reply_to_message
+    return None if reply and (reply.forum_topic_created or reply.message_id == message.message_thread_id) else reply
+
+
+def _name(bot: User) -> re.Pattern[str]:
+    return re.compile(rf"@{re.escape(bot.username or '')}(?!\w)", re.IGNORECASE)
 
 
 def is_ignored(message: Message) -> bool:

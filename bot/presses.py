@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from telegram import CallbackQuery, Message
+from telegram import CallbackQuery, Message, User
 
 from bot.card import data_of, found, menu, module_title, read_data
 from bot.client import Button, Buttons
@@ -87,6 +87,8 @@ class Presses:
             return say("result.old_button")
         job_id, act, choice = data
         if job_id == MINE:
+            if not _is_asked_by(message, query.from_user):
+                return say("access.not_yours")
             return await self._commands.choose(message, person, act, choice)
         deed = self._drafts.get(act) or self._deeds.get(act)
         if deed is None:
@@ -96,6 +98,8 @@ class Presses:
             return say(await self._why_not(job_id))
         if act in self._drafts and job.status is not JobStatus.PENDING:
             return say("result.not_now")
+        if act in self._drafts and message.message_id != await self._desk.notices.of(job_id):
+            return say("result.old_button")
         try:
             return await deed(Press(query, message, job, act, choice, person))
         except NotFound:
@@ -251,3 +255,9 @@ class Presses:
         await engine.store.deliveries.repeat(press.job.id, engine.now())
         self._desk.deliveries_wake()
         return press.say("result.sending")
+
+
+def _is_asked_by(message: Message, user: User) -> bool:
+    """Whether a card is the answer to this person; in a group others see it, too."""
+    asked = message.reply_to_message
+    return message.chat_id > 0 or bool(asked and asked.from_user and asked.from_user.id == user.id)

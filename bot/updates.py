@@ -25,6 +25,7 @@ from bot.incoming import (
     item_of,
     origin_of,
     prompt_of,
+    reply_of,
 )
 from bot.notice import NOTICE
 from bot.people import Person
@@ -134,25 +135,32 @@ class Updates:
         if taken is None:
             return
         self._desk.errands.expect(taken)
-        if addressed and taken.is_new:
+        if taken.is_news:
             self._desk.chores.start(self._desk.client.react(message.chat_id, message.message_id, LOOKING))
 
     # Words
 
     async def _text(self, message: Message, person: Person) -> None:
+        text = prompt_of(message, self._me())
         if self._commands.is_command(message):
             await self._commands.obey(message, person)
-            return
-        if not is_addressed(message, self._me()) and message.reply_to_message is None:
-            return
-        text = prompt_of(message, self._me())
-        if reply := message.reply_to_message:
+        elif text.startswith("/") or not is_addressed(message, self._me()):
+            return  # it is said to other bots, or to each other
+        elif not text:
+            await self._name_alone(message, person)
+        elif reply := reply_of(message):
             await self._reply(message, reply, text, person)
         elif draft := await self._open_draft(origin_of(message)):
             await self._desk.set_prompt(draft, text)
         elif message.chat.type == message.chat.PRIVATE:
             self._words.note(origin_of(message), text, self._desk.engine.now().timestamp())
             self._say(message, person, "hint.send_photo")
+
+    async def _name_alone(self, message: Message, person: Person) -> None:
+        """Below a photo it asks what is to be done with that."""
+        reply = reply_of(message)
+        if reply and (file := file_of(reply)):
+            await self._take_replied(message, file, "", person)
 
     async def _open_draft(self, origin: Origin) -> Job | None:
         """The newest draft that takes a text, shown or still being put together."""
@@ -163,15 +171,13 @@ class Updates:
     async def _reply(self, message: Message, reply: Message, text: str, person: Person) -> None:
         shown = await self._desk.engine.store.messages.get(message.chat_id, reply.message_id)
         job = await self._desk.own_job(shown.job_id, message.from_user) if shown and message.from_user else None
-        if not text:
-            return
         if shown and job:
             await self._about(shown, job, message, reply, text, person)
-        elif (file := file_of(reply)) and is_addressed(message, self._me()):
+        elif file := file_of(reply):
             await self._take_replied(message, file, text, person)
         elif draft := await self._open_draft(origin_of(message)):
             await self._desk.set_prompt(draft, text)
-        elif is_addressed(message, self._me()):
+        else:
             self._say(message, person, "hint.send_photo")
 
     async def _about(self, shown: Shown, job: Job, message: Message, reply: Message, text: str, person: Person) -> None:

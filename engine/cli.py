@@ -63,7 +63,7 @@ def settings_of(ctx: click.Context, config: Path | None) -> "Settings":
 @config_option
 @click.pass_context
 def cli(ctx: click.Context, config: Path | None) -> None:
-    """Photos in, edited photos out: from a watched folder, or from the command line."""
+    """Photos in, edited photos out: from a Telegram chat, a watched folder, or the command line."""
     ctx.obj = {"config": config}
 
 
@@ -85,9 +85,10 @@ def init(**options: Any) -> None:
 @config_option
 @click.pass_context
 def run(ctx: click.Context, config: Path | None) -> None:
-    """Watch folders and edit what is dropped into them.
+    """Edit what is dropped into watched folders, or sent to the Telegram bot.
 
-    Which folders is told by the settings. It works until it is stopped; a new start goes on where it was.
+    Which folders, and whether the bot runs, is told by the settings. It works until it is stopped; a new start goes on
+    where it was.
     """
     from engine.commands.run import run_until_stopped
 
@@ -134,7 +135,7 @@ def models(ctx: click.Context, config: Path | None) -> None:
 def check(ctx: click.Context, config: Path | None) -> None:
     """Tell line by line what is fine, and what to do.
 
-    Looks at settings, folders, database, key and models. Exit code 0: all is well. 1: something is not. 2: the settings
+    Looks at settings, folders, database, key, models and the Telegram bot. Exit code 0: all is well. 1: something is not. 2: the settings
     cannot be read.
     """
     from engine.commands.check import run as run_check
