@@ -85,7 +85,7 @@ def init(**options: Any) -> None:
 @config_option
 @click.pass_context
 def run(ctx: click.Context, config: Path | None) -> None:
-    """Edit what is dropped into watched folders, or sent to the Telegram bot.
+    """Edit what is dropped into folders or sent to the bot.
 
     Which folders, and whether the bot runs, is told by the settings. It works until it is stopped; a new start goes on
     where it was.
@@ -135,8 +135,8 @@ def models(ctx: click.Context, config: Path | None) -> None:
 def check(ctx: click.Context, config: Path | None) -> None:
     """Tell line by line what is fine, and what to do.
 
-    Looks at settings, folders, database, key, models and the Telegram bot. Exit code 0: all is well. 1: something is not. 2: the settings
-    cannot be read.
+    Looks at settings, folders, database, key, models and the Telegram bot. Exit code 0: all is well. 1: something is
+    not. 2: the settings cannot be read.
     """
     from engine.commands.check import run as run_check
 
