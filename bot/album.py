@@ -56,7 +56,7 @@ class Albums:
 
     async def _stage(self, job: Job, group: Group, item: Item, file: File) -> None:
         settings = self._engine.settings.engine
-        place = {"message": item.message, "file": asdict(file)}
+        place = {"message": item.message, "file": asdict(file), "caption": item.caption}
         image = NewImage(file.name, (), settings.module, settings.model, item.caption, place=place)
         await self._engine.intake.stage(
             job.id,

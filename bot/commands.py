@@ -80,14 +80,14 @@ class Commands:
             return None
         name, _, bot = first[0][1:].partition("@")
         is_ours = not bot or bot.casefold() == (self._me().username or "").casefold()
-        return name.lower() if is_ours and name else None
+        return name.lower() if is_ours else None
 
     async def obey(self, message: Message, person: Person) -> None:
         """Do what a command says."""
         name, user = self._name(message), message.from_user
         if name is None or user is None:
             return
-        argument = (message.text or "").partition(" ")[2].strip()
+        argument = " ".join((message.text or "").split(maxsplit=1)[1:]).strip()
         order = Order(message, person, user, argument)
         deed = self._obeyed.get(name)
         if deed is None:

@@ -60,10 +60,13 @@ class Errand:
         if self.group is None:  # made of results or of earlier images, whose prompts are settled
             return {image.id: image.prompt for image in images}
         images = sorted(images, key=lambda image: image.place["message"])
-        said = prompts([self.captions.get(str(image.place["message"]), image.prompt) for image in images])
+        keys = [str(image.place["message"]) for image in images]
+        said = prompts(
+            [self.captions.get(key, image.place["caption"]) for key, image in zip(keys, images, strict=True)]
+        )
         return {
-            image.id: self.own.get(str(image.place["message"]), "") or caption or self.wish.prompt
-            for image, caption in zip(images, said, strict=True)
+            image.id: self.own.get(key, "") or caption or self.wish.prompt
+            for key, image, caption in zip(keys, images, said, strict=True)
         }
 
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 from telegram.error import TelegramError
 
@@ -74,7 +75,7 @@ class Errands:
         self._chores = chores
         self._draft_expires = draft_expires
         self._downloads = Downloads(engine, client.bot)
-        self._fetching: dict[str, asyncio.Lock] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._complete_at: dict[str, float] = {}
         self._woken = asyncio.Event()
         self._trouble = Trouble(log)
@@ -153,14 +154,12 @@ class Errands:
         self._chores.start(self._notices.follow(job_id))
 
     async def _fetch(self, job_id: str) -> None:
-        async with self._fetching.setdefault(job_id, asyncio.Lock()):
+        async with self._turns.setdefault(job_id, asyncio.Lock()):
             try:
                 await self._persist(lambda: self._downloads_of(job_id))
                 await self._engine.intake.close(job_id)
             except NotFound:
                 log.debug("job %s is gone", job_id)
-        if not self._fetching[job_id].locked():
-            self._fetching.pop(job_id, None)
 
     async def _downloads_of(self, job_id: str) -> None:
         await self._downloads.of(await self._engine.store.jobs.get(job_id))

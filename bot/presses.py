@@ -98,7 +98,7 @@ class Presses:
             return say(await self._why_not(job_id))
         if act in self._drafts and job.status is not JobStatus.PENDING:
             return say("result.not_now")
-        if act in self._drafts and message.message_id != await self._desk.notices.of(job_id):
+        if act in self._drafts and await self._desk.notices.of(job_id) not in (0, message.message_id):
             return say("result.old_button")
         try:
             return await deed(Press(query, message, job, act, choice, person))

@@ -30,6 +30,10 @@ def image(number: int, size: int = 1_000, *, status: ImageStatus = ImageStatus.C
     return replace(Image(**values), **changes)
 
 
+def captioned(number: int, caption: str) -> Image:
+    return image(number, place={"message": number, "caption": caption})
+
+
 def names(images: list[Image], delivery: str) -> list[tuple[str, str, int]]:
     return [(step.name, step.kind, len(step.images)) for step in steps(images, delivery)]
 
@@ -122,12 +126,12 @@ def errand(**changes: Any) -> Errand:
 
 def test_a_reply_wins_over_a_caption_and_that_over_the_prompt_of_all() -> None:
     group = opened(Item(HOME, 1), 0.0)
-    images = [image(1, prompt=""), image(2, prompt="Own."), image(3, prompt="Third.")]
+    images = [captioned(1, ""), captioned(2, "Own."), captioned(3, "Third.")]
     own = {"1": "Said in a reply."}
     assert list(errand(group=group, own=own).prompt_of(images).values()) == ["Said in a reply.", "Own.", "Third."]
-    assert set(errand(group=group).prompt_of([image(1), image(2)]).values()) == {"All."}
+    assert set(errand(group=group).prompt_of([captioned(1, ""), captioned(2, "")]).values()) == {"All."}
     edited = errand(group=group, captions={"2": "Changed."})
-    assert set(edited.prompt_of([image(1), image(2, prompt="Was.")]).values()) == {"Changed."}
+    assert set(edited.prompt_of([captioned(1, ""), captioned(2, "Was.")]).values()) == {"Changed."}
 
 
 def test_prompts_of_earlier_jobs_are_not_shared_out_again() -> None:
