@@ -95,7 +95,10 @@ class Commands:
         elif name in ADMINS and not self._desk.access.is_admin(user.id):
             self._answer(order, order.say("access.admins_only"))
         else:
-            await deed(order)
+            try:
+                await deed(order)
+            except NotFound as error:
+                self._answer(order, str(error))
 
     def _answer(self, order: Order, text: str, buttons: Buttons = ()) -> None:
         self._desk.say(order.origin, text, buttons=buttons, reply_to=order.message.message_id)
@@ -342,10 +345,14 @@ class Commands:
             self._answer(order, say("cancel.which"), rows)
 
     async def _replied(self, order: Order) -> Job | None:
-        """The job of the message that a command replies to."""
+        """The job of the message that a command replies to. Raises NotFound if that is somebody else's."""
         reply = reply_of(order.message)
         shown = reply and await self._desk.engine.store.messages.get(order.origin.chat, reply.message_id)
-        return await self._desk.own_job(shown.job_id, order.user) if shown else None
+        if not shown:
+            return None
+        if (job := await self._desk.own_job(shown.job_id, order.user)) is None:
+            raise NotFound(order.say("access.not_yours"))
+        return job
 
     async def _ended(self, order: Order) -> list[Job]:
         job = await self._replied(order)

@@ -51,8 +51,8 @@ class Group:
         return now >= self.closes_at()
 
     def closes_at(self) -> float:
-        """When it will be over if nothing more comes."""
-        return min(self.last_at + QUIET, self.opened_at + CAP)
+        """When it will be over if nothing more comes. One that nobody has meant for the bot yet waits for who does."""
+        return min(self.last_at + QUIET, self.opened_at + CAP) if self.addressed else self.opened_at + CAP
 
     def joined(self, item: Item, now: float) -> "Group":
         """The group with one more."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -29,11 +29,13 @@ class Upkeep:
         self._scheduler = AsyncIOScheduler(
             timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
-        self._scheduler.add_job(claims.bring_back_due, "interval", seconds=PASSES_EVERY.total_seconds())
+        every = PASSES_EVERY.total_seconds()
+        self._scheduler.add_job(_quietly, "interval", [claims.bring_back_due], seconds=every)
         if retention:
             every = RETENTION_EVERY.total_seconds()
             # At once, too: a process may never live for as long as that.
-            self._scheduler.add_job(self.forget_old, "interval", seconds=every, next_run_time=datetime.now(UTC))
+            at = datetime.now(UTC)
+            self._scheduler.add_job(_quietly, "interval", [self.forget_old], seconds=every, next_run_time=at)
 
     def start(self) -> None:
         self._scheduler.start()
@@ -44,7 +46,12 @@ class Upkeep:
     async def forget_old(self) -> None:
         """Delete stored answers and previews that are older than the retention; rows and delivered files stay."""
         before = (self._now() - self._retention).timestamp()
-        with suppress(asyncio.CancelledError):  # at the end of the process, which the scheduler would call an error
-            for prefix in KEPT_FOR_A_WHILE:
-                if number := await self._store.blobs.sweep(prefix, before=before):
-                    log.info("%d old files of %s were deleted", number, prefix)
+        for prefix in KEPT_FOR_A_WHILE:
+            if number := await self._store.blobs.sweep(prefix, before=before):
+                log.info("%d old files of %s were deleted", number, prefix)
+
+
+async def _quietly(work: Callable[[], Awaitable[None]]) -> None:
+    """Do a pass; that the end of the process cancels it is no error, which the scheduler would call it."""
+    with suppress(asyncio.CancelledError):
+        await work()

@@ -1,0 +1,215 @@
+"""The bot is killed for real, again and again: every photo comes back, and nothing comes twice without need."""
+
+import asyncio
+import random
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hot_folder import photo
+from servers.telegram import TelegramServer
+from servers.telegram_behaviours import Behaviour, Hang, Slow
+from servers.telegram_chats import Message
+from servers.telegram_people import Person
+from servers.telegram_wire import Call
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "bot"))
+from bot_process import BotProcess, bot_process  # noqa: E402
+
+PHOTO, FILE, CONTROL = "photo", "document", "control"
+ALBUMS = {"sendMediaGroup", "sendPhoto", "sendDocument"}
+DONE = "Done"
+IN_ALBUM = 2
+ACCEPTED, NOT_ACCEPTED = Slow(60), Hang()
+
+
+@pytest.fixture
+async def telegram() -> AsyncIterator[TelegramServer]:
+    """It outlives the bot, and remembers everything."""
+    async with TelegramServer() as server:
+        yield server
+
+
+def kind_of(call: Call) -> str:
+    """What a call hands over; "": something else."""
+    if call.method in ALBUMS:
+        return PHOTO if call.method == "sendPhoto" or call.params.get("media", [{}])[0].get("type") == PHOTO else FILE
+    is_control = call.method == "sendMessage" and str(call.params["text"]).startswith(DONE)
+    return CONTROL if is_control else ""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The bot makes such a call, which then meets `do` instead of an ordinary answer."""
+
+    fits: Callable[[Call], bool]
+    do: Behaviour | None = None
+
+    def in_chat(self, person: Person) -> "Moment":
+        return Moment(lambda call: call.chat_id == person.id and self.fits(call), self.do)
+
+
+def calling(method: str, do: Behaviour | None = None) -> Moment:
+    return Moment(lambda call: call.method == method, do)
+
+
+def sending(kind: str, do: Behaviour) -> Moment:
+    return Moment(lambda call: kind_of(call) == kind, do)
+
+
+def call_number(number: int, do: Behaviour | None) -> Moment:
+    """The so many-th of all calls from now on."""
+    numbers = count(1)
+    return Moment(lambda _: next(numbers) == number, do)
+
+
+class Trap:
+    """The server's rule: the next call that fits a moment is caught in it."""
+
+    def __init__(self) -> None:
+        self.caught = asyncio.Event()
+        self._moment: Moment | None = None
+
+    def set(self, moment: Moment) -> None:
+        self._moment = moment
+        self.caught.clear()
+
+    def __call__(self, call: Call) -> Behaviour | None:
+        moment = self._moment
+        if moment is None or not moment.fits(call):
+            return None
+        self._moment = None
+        self.caught.set()
+        return moment.do
+
+
+class Story:
+    """People who send albums, and a bot that is killed meanwhile."""
+
+    def __init__(self, server: TelegramServer, bot: BotProcess, people: Sequence[Person]) -> None:
+        self.server, self.bot, self.people = server, bot, people
+        self.trap = Trap()
+        server.rule = self.trap
+        self._busy: list[Person] = []
+        self._kills: list[int] = []
+
+    async def somebody_sends_an_album(self) -> Person:
+        """Somebody who has sent none yet."""
+        person = self.people[len(self._busy)]
+        self._busy.append(person)
+        number = person.id * 10
+        await person.sends_album([photo(number + item) for item in range(IN_ALBUM)], caption="Warmer.")
+        return person
+
+    async def is_killed(self) -> None:
+        self._kills.append(len(self.server.calls))
+        await self.bot.kill()
+        await self.bot.start()
+
+    async def is_killed_at(self, moment: Moment) -> None:
+        self.trap.set(moment)
+        await self.is_killed_when_caught()
+
+    async def is_killed_when_caught(self) -> None:
+        async with asyncio.timeout(15):
+            await self.trap.caught.wait()
+        await self.is_killed()
+
+    def at_risk(self) -> set[tuple[int, str]]:
+        """What may be there twice: in each chat what was handed over last before a kill."""
+        risks = set()
+        for kill in self._kills:
+            newest = {call.chat_id: kind for call in self.server.calls[:kill] if (kind := kind_of(call))}
+            risks |= set(newest.items())
+        return risks
+
+    def there(self, person: Person, kind: str) -> list[Message]:
+        messages = person.chat.messages
+        if kind == CONTROL:
+            return [message for message in messages if message.text.startswith(DONE)]
+        return [message for message in messages if message.kind == kind]
+
+    async def check_nothing_lost_or_doubled(self) -> None:
+        await self.bot.until_all_is_handed_over()
+        risks = self.at_risk()
+        for person in self._busy:
+            for kind in (PHOTO, FILE, CONTROL):
+                allowed = 2 if (person.id, kind) in risks else 1
+                copies = [message.text for message in self.there(person, kind)]
+                at_most = allowed * (1 if kind == CONTROL else IN_ALBUM)
+                assert len(copies) <= at_most, f"{person.id}: {kind} {copies}, killed before calls {self._kills}"
+            await self._get_what_is_doubtful(person)
+            for kind in (PHOTO, FILE):
+                names = {message.text.partition("/")[0] for message in self.there(person, kind)}
+                assert names == {str(number) for number in range(1, IN_ALBUM + 1)}
+        assert self.bot.asked("PRAGMA integrity_check") == "ok"
+        assert self.bot.asked("SELECT count(*) FROM jobs") == len(self._busy)
+        assert self.bot.asked("SELECT count(*) FROM images WHERE status = 'COMPLETED'") == IN_ALBUM * len(self._busy)
+        assert "Traceback" not in self.bot.log()
+
+    async def _get_what_is_doubtful(self, person: Person) -> None:
+        """Two kills in the same call may have lost it, and the last message must say so."""
+        control = self.there(person, CONTROL)[-1]
+        if ["Send again"] in control.labels:
+            person.presses(control, "Send again")
+            before = len(self.there(person, CONTROL))
+            await self.server.until(lambda: len(self.there(person, CONTROL)) > before)
+            await self.bot.until_all_is_handed_over()
+
+
+@asynccontextmanager
+async def story(server: TelegramServer, folder: Path) -> AsyncIterator[Story]:
+    people = [server.user(number) for number in range(7, 11)]
+    async with bot_process(folder, server, [person.id for person in people]) as bot:
+        yield Story(server, bot, people)
+
+
+async def test_a_bot_that_is_killed_while_photos_come_in_loses_none(telegram: TelegramServer, tmp_path: Path) -> None:
+    async with story(telegram, tmp_path) as told:
+        for _ in told.people:
+            await told.somebody_sends_an_album()
+        await told.is_killed_at(calling("setMessageReaction"))
+        await told.is_killed_at(calling("getFile", NOT_ACCEPTED))
+        await told.is_killed_at(calling("download"))
+        await told.is_killed_at(calling("sendMessage", ACCEPTED))
+        await told.check_nothing_lost_or_doubled()
+
+
+async def test_updates_that_a_killed_bot_had_fetched_come_again(telegram: TelegramServer, tmp_path: Path) -> None:
+    async with story(telegram, tmp_path) as told:
+        for _ in range(2):
+            await telegram.until(lambda: telegram.world.updates.is_polled)
+            await told.somebody_sends_an_album()
+            await telegram.until(lambda: not telegram.world.updates.is_polled)
+            await told.is_killed()
+        await told.check_nothing_lost_or_doubled()
+
+
+@pytest.mark.parametrize("kinds", [(PHOTO, CONTROL), (FILE,)], ids="-".join)
+async def test_a_bot_that_is_killed_while_results_go_out_sends_all_of_them(
+    telegram: TelegramServer, tmp_path: Path, kinds: Sequence[str]
+) -> None:
+    moments = [sending(kind, do) for kind in kinds for do in (NOT_ACCEPTED, ACCEPTED)]
+    async with story(telegram, tmp_path) as told:
+        person = await told.somebody_sends_an_album()
+        for left, moment in zip(reversed(range(len(moments))), moments, strict=True):
+            told.trap.set(moment.in_chat(person))
+            if left:  # the next one is already waited for while this one is worked on
+                await telegram.until(lambda person=person: person.chat.messages)  # type: ignore[misc]
+                person = await told.somebody_sends_an_album()
+            await told.is_killed_when_caught()
+        await told.check_nothing_lost_or_doubled()
+
+
+async def test_a_bot_that_is_killed_at_any_moment_loses_nothing(telegram: TelegramServer, tmp_path: Path) -> None:
+    luck = random.Random(1)
+    async with story(telegram, tmp_path) as told:
+        for _ in told.people:
+            await told.somebody_sends_an_album()
+        for _ in range(4):
+            await told.is_killed_at(call_number(luck.randrange(4, 20), luck.choice([None, ACCEPTED, NOT_ACCEPTED])))
+        await told.check_nothing_lost_or_doubled()
