@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from telegram import User
 from telegram.error import InvalidToken, TelegramError
@@ -14,7 +14,7 @@ from telegram.request import HTTPXRequest
 from bot.access import Access
 from bot.again import Again
 from bot.album import Albums
-from bot.client import Client, translated
+from bot.client import ChatClosed, Client, Rejected
 from bot.commands import Commands, menus
 from bot.courier import ChatCourier
 from bot.desk import Desk
@@ -30,7 +30,7 @@ from bot.presses import Presses
 from bot.updates import Updates
 from engine.app import Engine
 from engine.delivery import Deliveries
-from engine.errors import LightWorkError, SettingsError
+from engine.errors import SettingsError
 from engine.settings import Settings
 from engine.trouble import Trouble
 from engine.waiting import first_of
@@ -121,6 +121,7 @@ async def _introduced(client: Client, stop: asyncio.Event) -> User | None:
     while not stop.is_set():
         try:
             await client.bot.initialize()
+            await client.bot.delete_webhook(drop_pending_updates=False)  # else nothing could be fetched
         except InvalidToken:
             raise SettingsError(STRANGER) from None
         except TelegramError as error:
@@ -194,14 +195,7 @@ async def _access(engine: Engine) -> Access:
 
 
 async def _offer_commands(client: Client, settings: Settings) -> None:
-    """Tell Telegram the commands, and that updates are fetched and not to be sent anywhere."""
-    try:
-        await translated(lambda: client.bot.delete_webhook(drop_pending_updates=False))
-        for scope, language, commands in menus(settings.telegram.admins):
-            await translated(
-                lambda scope=scope, language=language, commands=commands: client.bot.set_my_commands(  # type: ignore[misc]
-                    commands, scope=scope, language_code=language or None
-                )
-            )
-    except LightWorkError as error:
-        log.info("the list of commands could not be brought up to date: %s", error)
+    """Tell Telegram the commands. An admin who has not written to the bot yet has no chat for them."""
+    for scope, language, commands in menus(settings.telegram.admins):
+        with suppress(ChatClosed, Rejected):
+            await client.offer(commands, scope, language)

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import httpx
 from telegram import (
     Bot,
+    BotCommand,
+    BotCommandScope,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
     InputFile,
@@ -91,6 +93,10 @@ class Client:
         """The id that a chat has now."""
         return self._moved.get(chat, chat)
 
+    def names(self, chat: int) -> set[int]:
+        """The id of a chat, and those that it had before."""
+        return {chat, *(old for old, new in self._moved.items() if new == chat)}
+
     async def moved(self, chat: int, to: int) -> None:
         """A group has become a supergroup."""
         if self._moved.get(chat) != to:
@@ -146,6 +152,10 @@ class Client:
             await translated(call)
         except LightWorkError as error:
             log.info("a pressed button could not be answered: %s", error)
+
+    async def offer(self, commands: Sequence[BotCommand], scope: BotCommandScope, language: str) -> None:
+        """What is to be offered when somebody types "/"; `language` "" is for all without a list of their own."""
+        await translated(lambda: self.bot.set_my_commands(commands, scope=scope, language_code=language or None))
 
     async def react(self, chat: int, message: int, emoji: str) -> None:
         """Put a reaction to a message; chats may forbid it, which does not matter."""

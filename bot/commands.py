@@ -107,8 +107,7 @@ class Commands:
 
     async def _start(self, order: Order) -> None:
         """Also by a deep link, which names a module."""
-        await self._desk.engine.store.deliveries.hasten(f"chat:{order.origin.chat}:", self._desk.engine.now())
-        self._desk.deliveries_wake()
+        await self._desk.chat_opened(order.origin.chat)
         if not order.argument:
             self._answer(order, order.say("start.welcome"))
             return

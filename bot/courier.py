@@ -81,10 +81,12 @@ class _Handing:
             self._numbers = {image.id: number for number, image in enumerate(images, start=1)}
             for step in steps(images, await self._delivery_wish(), largest_file=self._largest_file()):
                 await self._make(step.name, lambda step=step: self._send_album(step))  # type: ignore[misc]
+            await notices.end(self._job)
             await self._make(CONTROL, lambda: self._send_control(images))
-        elif self._errand.ending == EXPIRED:
-            await self._make(EXPIRED, self._send_expired)
-        await notices.end(self._job)
+        else:
+            await notices.end(self._job)
+            if self._errand.ending == EXPIRED:
+                await self._make(EXPIRED, self._send_expired)
         await self._engine.store.deliveries.delivered(self._delivery, self._receipt, self._engine.now())
 
     async def _delivery_wish(self) -> str:

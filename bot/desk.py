@@ -44,6 +44,12 @@ class Desk:
 
         self.chores.start(send())
 
+    async def chat_opened(self, chat: int) -> None:
+        """Somebody whose chat was closed to the bot gets what has waited for them."""
+        await self.engine.store.deliveries.hasten(f"chat:{chat}:", self.engine.now())
+        self.deliveries_wake()
+        await self.errands.show_drafts(chat)
+
     async def own_job(self, job_id: str, user: User) -> Job | None:
         """The job of that very id, if it is this person's; admins may touch everybody's."""
         try:

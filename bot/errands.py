@@ -100,6 +100,14 @@ class Errands:
                 self._chores.start(self._discard_expired())
             await first_of((self._woken, stop), max(0.0, min([*self._complete_at.values(), next_look]) - now))
 
+    async def show_drafts(self, chat: int) -> None:
+        """Show the drafts of a chat that could not be shown when they were due."""
+        for job in await self._engine.store.jobs.list(frontend=FRONTEND, limit=MOST):
+            errand = errand_of(job)
+            is_draft = job.status is JobStatus.PENDING and not self.is_expecting(job.id)
+            if is_draft and errand.origin.chat == chat and not await self._notices.of(job.id):
+                self._chores.start(self._show_draft(job))
+
     async def start(self, job_id: str) -> bool:
         """Begin a job; False if it has begun or ended already."""
         if not await self._engine.intake.start(job_id):

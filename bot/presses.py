@@ -1,5 +1,6 @@
 """Pressed buttons. Each carries its job and what is wanted, and works after any restart, or says why not."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -20,6 +21,7 @@ from engine.job import ImageStatus, Job, JobStatus, Shown
 REFINE = "refine"
 MOST_NUMBERS = 90
 NUMBERS_IN_A_ROW = 5
+LOOK_EVERY, MOST_LOOKS = 0.25, 240
 
 
 class Press:
@@ -249,12 +251,19 @@ class Presses:
 
     async def _again(self, press: Press) -> str:
         """All results once more, as the duty that they were the first time."""
-        engine = self._desk.engine
         if press.job.unfinished:
             return press.say("result.still_working")
-        await engine.store.deliveries.repeat(press.job.id, engine.now())
-        self._desk.deliveries_wake()
+        self._desk.chores.start(self._repeat(press.job))
         return press.say("result.sending")
+
+    async def _repeat(self, job: Job) -> None:
+        """As soon as the hand-over that offered it has ended."""
+        engine = self._desk.engine
+        for _ in range(MOST_LOOKS):
+            if await engine.store.deliveries.repeat(job.id, engine.now()):
+                self._desk.deliveries_wake()
+                return
+            await asyncio.sleep(LOOK_EVERY)
 
 
 def _is_asked_by(message: Message, user: User) -> bool:

@@ -67,14 +67,15 @@ class Updates:
             await self._edited(message)
 
     def _may(self, user: User, chat: int) -> bool:
-        return self._desk.access.may_use(user.id, chat)
+        return any(self._desk.access.may_use(user.id, name) for name in self._desk.client.names(chat))
+
+    def _is_open(self, chat: int) -> bool:
+        return any(self._desk.access.is_open(name) for name in self._desk.client.names(chat))
 
     async def _membership(self, change: ChatMemberUpdated) -> None:
         """Whoever opens their chat again gets what waits for them."""
         if change.new_chat_member.status in {ChatMember.MEMBER, ChatMember.ADMINISTRATOR}:
-            engine = self._desk.engine
-            await engine.store.deliveries.hasten(f"chat:{change.chat.id}:", engine.now())
-            self._desk.deliveries_wake()
+            await self._desk.chat_opened(change.chat.id)
 
     async def _message(self, message: Message) -> None:
         user = message.from_user
@@ -110,7 +111,7 @@ class Updates:
 
     async def _photo(self, message: Message, file: File, person: Person) -> None:
         me = self._me()
-        addressed = is_addressed(message, me) or self._desk.access.is_open(message.chat_id)
+        addressed = is_addressed(message, me) or self._is_open(message.chat_id)
         if not addressed and not message.media_group_id:
             return
         if not message.media_group_id and self._is_hopeless(message, file, person):

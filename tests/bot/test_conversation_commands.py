@@ -97,7 +97,7 @@ async def test_settings_change_the_language_at_once(telegram: TelegramServer, tm
         anna.presses(card, card.labels[1][0])
         await telegram.until(lambda: "English" in str(card.labels))
         press = anna.presses(card, "English")
-        await telegram.until(lambda: card.labels[0] == ["Results as: photos and files"])
+        await telegram.until(lambda: press.answers and card.labels[0] == ["Results as: photos and files"])
         assert press.answers[0].text == "Kept."
         anna.writes("/id")
         await heard(telegram, ANNA, "Your number: 7")
@@ -185,11 +185,13 @@ async def test_those_who_run_the_bot_see_figures_and_everybodys_jobs(telegram: T
 async def test_telegram_is_told_the_commands_for_each_scope_and_language(
     telegram: TelegramServer, tmp_path: Path
 ) -> None:
-    async with talking(tmp_path, telegram):
-        await telegram.until(lambda: len(telegram.called("setMyCommands")) == 12)
+    telegram.user(OWNER)
+    async with talking(tmp_path, telegram, telegram={"admins": [99, OWNER]}):
+        await telegram.until(lambda: len(telegram.called("setMyCommands")) == 16)
     told = {
         (call.params["scope"]["type"], call.params.get("language_code", "")): call.params["commands"]
         for call in telegram.called("setMyCommands")
+        if call.params["scope"].get("chat_id") != 99
     }
     assert {language for _, language in told} == {"", "de", "es", "ru"}
     names = {scope: [one["command"] for one in told[scope, "de"]] for scope, _ in told}

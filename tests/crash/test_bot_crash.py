@@ -18,7 +18,7 @@ from servers.telegram_people import Person
 from servers.telegram_wire import Call
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "bot"))
-from bot_process import BotProcess, bot_process  # noqa: E402
+from bot_process import BotProcess, bot_process
 
 PHOTO, FILE, CONTROL = "photo", "document", "control"
 ALBUMS = {"sendMediaGroup", "sendPhoto", "sendDocument"}

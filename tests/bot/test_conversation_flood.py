@@ -1,0 +1,179 @@
+"""Telegram's limits are obeyed: nothing is refused for being too fast, and what is refused waits in its own chat."""
+
+import time
+from collections.abc import Collection
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from conversation import ANNA, BEN, FASTER, OWNER, heard, said, sent, talking
+from hot_folder import photo
+from servers.telegram import TelegramServer
+from servers.telegram_behaviours import Behaviour, Flood, Refused, flood
+from servers.telegram_chats import Chat
+from servers.telegram_wire import Call
+
+FAMILY = -100
+ME = "@lightwork_test_bot"
+JOBS = 20
+# The service lets short bursts through; in the long run it is one a second in a chat, and 20 a minute in a group.
+PRIVATE, GROUP = ((1.0, 4.0),), ((1.0, 4.0), (20 / 60, 20.0))
+COUNTED = {"sendMessage", "sendPhoto", "sendDocument", "sendMediaGroup", "editMessageText"}
+
+
+class Counting(Flood):
+    """Remembers whom it has refused."""
+
+    def __init__(self) -> None:
+        super().__init__(private=PRIVATE, group=GROUP)
+        self.refused: list[int] = []
+
+    def check(self, chat_id: int, weight: int, now: float) -> None:
+        try:
+            super().check(chat_id, weight, now)
+        except Refused:
+            self.refused.append(chat_id)
+            raise
+
+
+def hurried_clock() -> float:
+    """Seconds, as short as those of the bot."""
+    return time.monotonic() * FASTER
+
+
+def strict_server() -> tuple[TelegramServer, Counting]:
+    """Telegram with its limits, and what counts."""
+    counting = Counting()
+    return TelegramServer(flood=counting, clock=hurried_clock), counting
+
+
+def counted(server: TelegramServer, chat: int) -> list[Call]:
+    return [call for call in server.calls if call.chat_id == chat and call.method in COUNTED]
+
+
+def check_all_there_once(chat: Chat, jobs: int = JOBS) -> None:
+    for kind in ("photo", "document"):
+        answered = [message.reply_to.id for message in chat.messages if message.kind == kind and message.reply_to]
+        assert len(answered) == len(set(answered)) == jobs
+    assert sum(message.text.startswith("Done.") for message in chat.messages) == jobs
+
+
+class Holding:
+    """The server's rule: from the first call of a method in a chat on, all in it are refused until `seconds` are over.
+
+    `early` are the calls that came all the same.
+    """
+
+    def __init__(self, chat: int, method: str, seconds: int) -> None:
+        self.chat, self.method, self.seconds = chat, method, seconds
+        self.until = 0.0
+        self.early: list[str] = []
+
+    def __call__(self, call: Call) -> Behaviour | None:
+        if call.chat_id != self.chat or call.method not in COUNTED:
+            return None
+        if not self.until and call.method == self.method:
+            self.until = call.at + self.seconds
+            return flood(self.seconds)
+        if call.at < self.until:
+            self.early.append(call.method)
+            return flood(self.seconds)
+        return None
+
+
+async def test_twenty_jobs_of_one_person_are_never_too_fast(tmp_path: Path) -> None:
+    server, counting = strict_server()
+    async with server, talking(tmp_path, server):
+        anna = server.user(ANNA)
+        for number in range(JOBS):
+            anna.sends_photo(photo(number), caption=f"Warmer by {number}.")
+        await server.until(lambda: len(said(server, ANNA, "Done.")) == JOBS, 20)
+        await server.until(lambda: len(said(server, ANNA, "Finished: 1 of 1")) == JOBS, 20)
+        assert counting.refused == []
+        check_all_there_once(server.chat(ANNA))
+
+
+async def test_twenty_jobs_in_a_group_are_never_too_fast(tmp_path: Path) -> None:
+    server, counting = strict_server()
+    async with server, talking(tmp_path, server):
+        anna = server.user(ANNA)
+        group = server.group(FAMILY, anna)
+        for number in range(JOBS):
+            anna.sends_photo(photo(number), caption=f"{ME} Warmer by {number}.", chat=group)
+        await server.until(lambda: len(said(server, FAMILY, "Done.")) == JOBS, 30)
+        assert counting.refused == []
+        check_all_there_once(group)
+
+
+async def test_albums_are_never_too_fast(tmp_path: Path) -> None:
+    server, counting = strict_server()
+    async with server, talking(tmp_path, server):
+        anna = server.user(ANNA)
+        for number in range(3):
+            await anna.sends_album([photo(10 * number + item) for item in range(10)], caption=f"Warmer by {number}.")
+        await server.until(lambda: len(said(server, ANNA, "Done: all 10.")) == 3, 20)
+        assert counting.refused == []
+        assert len(sent(server, ANNA, "photo")) == len(sent(server, ANNA, "document")) == 30
+
+
+async def test_many_chats_together_are_never_too_fast(tmp_path: Path) -> None:
+    server, counting = strict_server()
+    people = range(100, 150)
+    async with server, talking(tmp_path, server, telegram={"allowed_users": list(people)}):
+        for number in people:
+            server.user(number).sends_photo(photo(number), caption="Warmer.")
+        await server.until(lambda: all_done(server, people), 20)
+        assert counting.refused == []
+        for number in people:
+            check_all_there_once(server.chat(number), jobs=1)
+
+
+def all_done(server: TelegramServer, people: Collection[int]) -> bool:
+    return all(said(server, number, "Done.") for number in people)
+
+
+@pytest.mark.parametrize("method", ["sendMessage", "sendPhoto", "sendDocument"])
+async def test_a_chat_that_is_told_to_wait_waits_alone(tmp_path: Path, method: str) -> None:
+    holding = Holding(ANNA, method, seconds=120)
+    server = TelegramServer(rule=holding, clock=hurried_clock)
+    async with server, talking(tmp_path, server):
+        anna, ben = server.user(ANNA), server.user(BEN)
+        anna.sends_photo(photo(1), caption="Warmer.")
+        await server.until(lambda: holding.until)
+        ben.sends_photo(photo(2), caption="Colder.")
+        await heard(server, BEN, "Done.")
+        assert hurried_clock() < holding.until
+        await heard(server, ANNA, "Done.")
+        assert holding.early == []
+        check_all_there_once(server.chat(ANNA), jobs=1)
+
+
+async def test_telegram_that_asks_to_wait_again_and_again_is_never_asked_in_a_loop(tmp_path: Path) -> None:
+    server = TelegramServer(clock=hurried_clock)
+    server.plan("sendPhoto", *[flood(20)] * 12)
+    async with server, talking(tmp_path, server):
+        anna = server.user(ANNA)
+        anna.sends_photo(photo(1), caption="Warmer.")
+        await heard(server, ANNA, "Done.", within=30)
+        tries = [call.at for call in server.called("sendPhoto")]
+        assert len(tries) == 13
+        assert min(later - earlier for earlier, later in pairwise(tries)) >= 20
+        check_all_there_once(server.chat(ANNA), jobs=1)
+
+
+async def test_progress_is_dropped_while_a_chat_waits_and_results_are_not(tmp_path: Path) -> None:
+    holding = Holding(ANNA, "editMessageText", seconds=200)
+    server = TelegramServer(rule=holding, clock=hurried_clock)
+    async with server, talking(tmp_path, server, concurrency=1):
+        anna, owner = server.user(ANNA), server.user(OWNER)
+        await anna.sends_album([photo(number, (1500, 1000)) for number in range(8)], caption="Warmer.")
+        await server.until(lambda: holding.until)
+        owner.sends_photo(photo(20), caption="Colder.")
+        await heard(server, OWNER, "Done.")
+        await heard(server, ANNA, "Done: all 8.")
+        await server.until(lambda: said(server, ANNA, "Finished: 8 of 8"))
+        assert holding.early == []
+        after = [call for call in counted(server, ANNA) if call.at >= holding.until]
+        edits = [call for call in after if call.method == "editMessageText"]
+        assert len(edits) <= 2, "what was not told in time is not told afterwards"
+        assert len(sent(server, ANNA, "photo")) == len(sent(server, ANNA, "document")) == 8
