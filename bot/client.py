@@ -168,9 +168,9 @@ class Client:
         except LightWorkError as error:
             log.debug("no reaction: %s", error)
 
-    async def ready(self, chat: int) -> None:
-        """Wait until the chat may get something."""
-        await self._limiter.ready(self.home(chat))
+    async def ready(self, chat: int, weight: int) -> None:
+        """Wait until the chat may get so many messages."""
+        await self._limiter.ready(self.home(chat), weight)
 
     async def send_files(self, origin: Origin, kind: str, parcels: Sequence[Parcel], *, reply_to: int = 0) -> list[int]:
         """Send 1 to 10 `PHOTOS` or `FILES`, several of them as an album; returns the messages' ids, in order.

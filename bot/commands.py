@@ -41,6 +41,10 @@ MOST_LISTED = 30
 RESET = "reset"
 
 
+class NotYours(Exception):
+    """A command replies to somebody else's job."""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """A command with the rest of its line, from somebody somewhere."""
@@ -97,8 +101,10 @@ class Commands:
         else:
             try:
                 await deed(order)
-            except NotFound as error:
-                self._answer(order, str(error))
+            except NotYours:
+                self._answer(order, order.say("access.not_yours"))
+            except NotFound:
+                self._answer(order, order.say("result.not_kept"))
 
     def _answer(self, order: Order, text: str, buttons: Buttons = ()) -> None:
         self._desk.say(order.origin, text, buttons=buttons, reply_to=order.message.message_id)
@@ -344,13 +350,13 @@ class Commands:
             self._answer(order, say("cancel.which"), rows)
 
     async def _replied(self, order: Order) -> Job | None:
-        """The job of the message that a command replies to. Raises NotFound if that is somebody else's."""
+        """The job of the message that a command replies to. Raises NotYours if that is somebody else's."""
         reply = reply_of(order.message)
         shown = reply and await self._desk.engine.store.messages.get(order.origin.chat, reply.message_id)
         if not shown:
             return None
         if (job := await self._desk.own_job(shown.job_id, order.user)) is None:
-            raise NotFound(order.say("access.not_yours"))
+            raise NotYours
         return job
 
     async def _ended(self, order: Order) -> list[Job]:

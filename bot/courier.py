@@ -10,6 +10,7 @@ Guarantees:
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -80,7 +81,7 @@ class _Handing:
             images = in_order(await self._engine.store.images.of_job(self._job.id, limit=self._job.total))
             self._numbers = {image.id: number for number, image in enumerate(images, start=1)}
             for step in steps(images, await self._delivery_wish(), largest_file=self._largest_file()):
-                await self._make(step.name, lambda step=step: self._send_album(step))  # type: ignore[misc]
+                await self._make(step.name, partial(self._send_album, step), len(step.images))
             await notices.end(self._job)
             await self._make(CONTROL, lambda: self._send_control(images))
         else:
@@ -100,11 +101,11 @@ class _Handing:
         settings = self._engine.settings
         return int(settings.limits.bytes) * 100 if settings.telegram.local_files else LARGEST_FILE
 
-    async def _make(self, name: str, send: Send) -> None:
+    async def _make(self, name: str, send: Send, weight: int = 1) -> None:
         step = self._receipt.setdefault(name, {"tries": 0})
         if "messages" in step or "why" in step or step["tries"] >= MOST_TRIES:
             return
-        await self._client.ready(self._errand.origin.chat)
+        await self._client.ready(self._errand.origin.chat, weight)
         step["tries"] += 1
         await self._note()
         shown: list[Shown] = []

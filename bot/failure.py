@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bot.sentences import Say, said
+from bot.sentences import DEFAULT, Say, said, speaking
 from engine.job import Image
 
 
@@ -14,5 +14,7 @@ def failure_lines(say: Say, language: str, failures: Sequence[tuple[int, Image]]
 
 
 def reason(language: str, image: Image) -> str:
-    """Why an image failed, in somebody's language; in the engine's own words where there are no others."""
-    return said(language, f"reason.{image.error_code}", f"{image.error} {image.advice}".strip())
+    """Why an image failed, in somebody's language; in English in the engine's own words where there are no others."""
+    own_words = f"{image.error} {image.advice}".strip()
+    otherwise = own_words if language == DEFAULT else speaking(language)("result.failed_otherwise")
+    return said(language, f"reason.{image.error_code}", otherwise)

@@ -38,9 +38,9 @@ class Limiter(BaseRateLimiter[bool]):
     async def shutdown(self) -> None:
         """There is nothing to close."""
 
-    async def ready(self, chat: int) -> None:
-        """Wait until a call for this chat may be made, without making one."""
-        while wait := self._pace.wait(chat, self._monotonic()):
+    async def ready(self, chat: int, weight: int) -> None:
+        """Wait until a call for this chat that sends so many messages may be made, without making one."""
+        while wait := self._pace.wait(chat, self._monotonic(), weight):
             await self._sleep(wait)
 
     async def process_request(
@@ -57,17 +57,19 @@ class Limiter(BaseRateLimiter[bool]):
         if endpoint not in COUNTED or not isinstance(chat, int):
             return await callback(*args, **kwargs)
         weight = len(data["media"]) if endpoint == "sendMediaGroup" else 1
-        for _ in range(TRIES - 1):
+        tries = 0
+        while True:
             await self._turn(chat, weight, spare=bool(rate_limit_args))
             try:
                 return await callback(*args, **kwargs)
             except RetryAfter as refused:
                 self._pace.hold(chat, self._monotonic() + _seconds(refused.retry_after))
-        await self._turn(chat, weight, spare=bool(rate_limit_args))
-        return await callback(*args, **kwargs)
+                tries += 1
+                if tries == TRIES:
+                    raise
 
     async def _turn(self, chat: int, weight: int, *, spare: bool) -> None:
-        while wait := self._pace.wait(chat, self._monotonic(), spare=spare):
+        while wait := self._pace.wait(chat, self._monotonic(), weight, spare=spare):
             if spare:
                 raise Skipped
             await self._sleep(wait)

@@ -22,9 +22,12 @@ class Pace:
         self._free_at: dict[Hashable, float] = {}
         self._held_until: dict[Hashable, float] = {}
 
-    def wait(self, chat: int, now: float, *, spare: bool = False) -> float:
-        """Seconds until a call for `chat` may be made; 0 means now. A `spare` call never uses up a burst."""
-        ahead = 0.0 if spare else BURST
+    def wait(self, chat: int, now: float, weight: int = 1, *, spare: bool = False) -> float:
+        """Seconds until a call for `chat` that sends so many messages may be made; 0 means now.
+
+        An album is a burst by itself and waits until there is none before it. A `spare` call never uses up a burst.
+        """
+        ahead = 0.0 if spare else max(0.0, BURST - weight * self._every(chat))
         moments = (
             self._held_until.get(chat, -math.inf),
             self._free_at.get(chat, -math.inf) - ahead,
@@ -34,8 +37,7 @@ class Pace:
 
     def spend(self, chat: int, now: float, weight: int = 1) -> None:
         """A call is made now that sends so many messages."""
-        every = GROUP_EVERY if chat < 0 else CHAT_EVERY
-        self._free_at[chat] = max(now, self._free_at.get(chat, now)) + weight * every
+        self._free_at[chat] = max(now, self._free_at.get(chat, now)) + weight * self._every(chat)
         self._free_at[None] = max(now, self._free_at.get(None, now)) + weight * OVERALL_EVERY
         if len(self._free_at) > FORGET_AT:
             self._forget(now)
@@ -43,6 +45,10 @@ class Pace:
     def hold(self, chat: int, until: float) -> None:
         """Telegram has said how long nothing may be sent to this chat."""
         self._held_until[chat] = max(until, self._held_until.get(chat, until))
+
+    @staticmethod
+    def _every(chat: int) -> float:
+        return GROUP_EVERY if chat < 0 else CHAT_EVERY
 
     def _forget(self, now: float) -> None:
         self._free_at = {chat: moment for chat, moment in self._free_at.items() if moment > now}

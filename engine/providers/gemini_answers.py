@@ -102,10 +102,10 @@ def _picture(encoded: object, cost: int, detail: str) -> Outcome:
     try:
         data = base64.b64decode(str(encoded).translate(str.maketrans("-_", "+/")), validate=True)
     except (binascii.Error, ValueError):
-        return Transient("damaged", "The picture in Google's answer was garbled.", cost)
+        return Transient("bad_picture", "The picture in Google's answer was garbled.", cost)
     if media_type := media_type_of(data):
         return Done(data, media_type, cost, detail)
-    return Transient("damaged", "The picture in Google's answer was incomplete or of an unknown kind.", cost)
+    return Transient("bad_picture", "The picture in Google's answer was incomplete or of an unknown kind.", cost)
 
 
 def _no_picture(finish: str, said: str) -> Outcome:
@@ -115,13 +115,13 @@ def _no_picture(finish: str, said: str) -> Outcome:
         return Transient("no_picture", quoting(f"The model broke off without a picture ({finish}).", said))
     if finish in TOO_LONG:
         why = quoting("The answer became too long before there was a picture.", said)
-        return Refused("too_long", why, "Shorten the prompt, or ask for a smaller size.")
+        return Refused("answer_too_long", why, "Shorten the prompt, or ask for a smaller size.")
     if finish not in ENDS:
         return _refused("Google withheld the picture", finish, said)
     if said or finish == "NO_IMAGE":
         why = quoting("The model made no picture.", said)
         return Refused("no_image", why, "Say in the prompt what should change in the photo.")
-    return Transient("empty", "Google's answer was empty.")
+    return Transient("no_answer", "Google's answer was empty.")
 
 
 def _refused(who: str, reason: str, said: str) -> Refused:

@@ -87,9 +87,11 @@ def once(number: int = 2) -> Counter[str]:
 
 async def until(condition: Callable[[], Any], within: float = 15.0) -> None:
     """Wait for what no call to Telegram tells."""
-    async with asyncio.timeout(within):
-        while not await asyncio.to_thread(condition):
-            await asyncio.sleep(0.01)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within
+    while not condition():
+        assert loop.time() < deadline, f"not so within {within} s"
+        await asyncio.sleep(0.01)
 
 
 def in_database(folder: Path, question: str) -> list[Any]:

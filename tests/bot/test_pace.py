@@ -32,7 +32,8 @@ def test_a_group_gets_twenty_messages_a_minute() -> None:
 def test_an_album_counts_as_its_items() -> None:
     pace = Pace()
     pace.spend(ALICE, 0.0, weight=10)
-    assert pace.wait(ALICE, 0.0) == 10 * CHAT_EVERY - BURST
+    assert pace.wait(ALICE, 0.0) == 10 * CHAT_EVERY - (BURST - 1)
+    assert pace.wait(ALICE, 0.0, 10) == 10 * CHAT_EVERY, "an album is a burst by itself"
 
 
 def test_one_chat_does_not_wait_for_another() -> None:

@@ -153,5 +153,5 @@ async def test_a_picture_that_is_damaged_is_tried_again(service: Service, bad: B
 async def test_a_damaged_picture_was_paid_for_all_the_same(service: Service) -> None:
     outcome = await service.answers(Truncated())
     assert outcome == Transient(
-        "damaged", "The picture in Google's answer was incomplete or of an unknown kind.", PRICE
+        "bad_picture", "The picture in Google's answer was incomplete or of an unknown kind.", PRICE
     )

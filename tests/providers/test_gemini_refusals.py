@@ -65,8 +65,8 @@ async def test_every_reason_to_withhold_a_picture_is_a_refusal(service: Service,
         (Refuse(finish="NO_IMAGE"), "no_image", "The model made no picture."),
         (Refuse(finish="NO_IMAGE", text="Which dog?"), "no_image", 'The model made no picture. It said: "Which dog?"'),
         (Refuse(finish="", text="Hm."), "no_image", 'The model made no picture. It said: "Hm."'),
-        (Refuse(finish="MAX_TOKENS"), "too_long", "The answer became too long before there was a picture."),
-        (Refuse(finish="CONTINUATION"), "too_long", "The answer became too long before there was a picture."),
+        (Refuse(finish="MAX_TOKENS"), "answer_too_long", "The answer became too long before there was a picture."),
+        (Refuse(finish="CONTINUATION"), "answer_too_long", "The answer became too long before there was a picture."),
     ],
 )
 async def test_an_answer_in_words_is_final_and_quoted(
