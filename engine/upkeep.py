@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import wraps
+from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -30,12 +32,12 @@ class Upkeep:
             timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
         every = PASSES_EVERY.total_seconds()
-        self._scheduler.add_job(_quietly, "interval", [claims.bring_back_due], seconds=every)
+        self._scheduler.add_job(_quietly(claims.bring_back_due), "interval", seconds=every)
         if retention:
             every = RETENTION_EVERY.total_seconds()
             # At once, too: a process may never live for as long as that.
             at = datetime.now(UTC)
-            self._scheduler.add_job(_quietly, "interval", [self.forget_old], seconds=every, next_run_time=at)
+            self._scheduler.add_job(_quietly(self.forget_old), "interval", seconds=every, next_run_time=at)
 
     def start(self) -> None:
         self._scheduler.start()
@@ -51,7 +53,12 @@ class Upkeep:
                 log.info("%d old files of %s were deleted", number, prefix)
 
 
-async def _quietly(work: Callable[[], Awaitable[None]]) -> None:
-    """Do a pass; that the end of the process cancels it is no error, which the scheduler would call it."""
-    with suppress(asyncio.CancelledError):
-        await work()
+def _quietly(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], Coroutine[Any, Any, None]]:
+    """A pass for which being cancelled at the end of the process is no error, which the scheduler would call it."""
+
+    @wraps(work)
+    async def quiet() -> None:
+        with suppress(asyncio.CancelledError):
+            await work()
+
+    return quiet
