@@ -35,17 +35,19 @@ class Albums:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def take(self, item: Item, file: File, *, wish: Wish, language: str) -> Taken | None:
-        """Keep a photo; None if its message was taken before. `wish` and `language` count if it is a job's first."""
+    async def take(self, item: Item, file: File, *, wish: Wish, language: str, at: float) -> Taken | None:
+        """Keep a photo that arrived at a moment (POSIX seconds); None if its message was taken before.
+
+        `wish` and `language` count if it is a job's first.
+        """
         owner, store = owner_of(item.origin), self._engine.store
         if await store.seen.get(owner, [str(item.message)]):
             return None
-        now = self._engine.now().timestamp()
         jobs = await store.jobs.list(owner=owner, frontend=FRONTEND)
         groups = {group.key: group for job in jobs if (group := errand_of(job).group)}
-        found = group_of(item, groups.values(), now)
+        found = group_of(item, groups.values(), at)
         while True:
-            group = found.joined(item, now) if found else opened(item, now)
+            group = found.joined(item, at) if found else opened(item, at)
             job = await self._engine.intake.open(_new_job(owner, group, item, wish, language))
             try:
                 await self._stage(job, group, item, file)

@@ -145,11 +145,13 @@ async def _run(engine: Engine, client: Client, me: User, stop: asyncio.Event, mo
         at_once=CHATS_AT_ONCE,
     )
     engine.on_finished.extend((deliveries.wake, notices.wake))
-    access = await _access(engine)
+    access, taking = await _access(engine), asyncio.Lock()
     log.info("the bot @%s answers", me.username)
     async with asyncio.TaskGroup() as group:
         chores = Chores(group)
-        errands = Errands(engine, client, notices, chores, draft_expires=engine.settings.telegram.draft_expires)
+        errands = Errands(
+            engine, client, notices, chores, taking=taking, draft_expires=engine.settings.telegram.draft_expires
+        )
         desk = Desk(
             engine, client, people, Albums(engine), errands, notices, Again(engine), chores, access, deliveries.wake
         )
@@ -160,7 +162,11 @@ async def _run(engine: Engine, client: Client, me: User, stop: asyncio.Event, mo
         delivering = group.create_task(deliveries.run(stop))
         keeping = [
             group.create_task(work)
-            for work in (Poller(client.bot, updates.keep).run(stop), errands.run(stop), notices.run(stop))
+            for work in (
+                Poller(client.bot, updates.keep, now=engine.now, taking=taking).run(stop),
+                errands.run(stop),
+                notices.run(stop),
+            )
         ]
         await stop.wait()
         await _wind_up(engine, deliveries, delivering)

@@ -68,11 +68,13 @@ class Errands:
         notices: Notices,
         chores: Chores,
         *,
+        taking: asyncio.Lock,
         draft_expires: timedelta,
     ) -> None:
         self._engine = engine
         self._notices = notices
         self._chores = chores
+        self._taking = taking
         self._draft_expires = draft_expires
         self._downloads = Downloads(engine, client.bot)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -91,7 +93,8 @@ class Errands:
         next_look = 0.0
         while not stop.is_set():
             self._woken.clear()
-            now = self._engine.now().timestamp()
+            async with self._taking:  # what has arrived, but is not kept yet, may belong to an album
+                now = self._engine.now().timestamp()
             for job_id in [job_id for job_id, at in self._complete_at.items() if at <= now]:
                 del self._complete_at[job_id]
                 self._chores.start(self._complete(job_id))

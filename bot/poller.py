@@ -6,6 +6,7 @@ The library's own updater confirms what is still only in memory: whoever kills t
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 
 from telegram import Bot, Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
@@ -25,11 +26,24 @@ WANTED = ("message", "edited_message", "callback_query", "my_chat_member")
 
 
 class Poller:
-    """Hands updates to `keep`, one after the other; when that has returned, Telegram is told to forget the update."""
+    """Hands updates to `keep`, one after the other; when that has returned, Telegram is told to forget the update.
 
-    def __init__(self, bot: Bot, keep: Callable[[Update], Awaitable[None]]) -> None:
+    `keep` is also given when the update arrived, in POSIX seconds. `taking` is held while there are any left of those
+    that arrived together.
+    """
+
+    def __init__(
+        self,
+        bot: Bot,
+        keep: Callable[[Update, float], Awaitable[None]],
+        *,
+        now: Callable[[], datetime],
+        taking: asyncio.Lock,
+    ) -> None:
         self._bot = bot
         self._keep = keep
+        self._now = now
+        self._taking = taking
         self._offset = 0
         self._delay = FIRST_DELAY
         self._trouble = Trouble(log)
@@ -45,7 +59,9 @@ class Poller:
                 polling.cancel()
                 await asyncio.wait({polling})
                 return
-            await self._take(polling.result())
+            if updates := polling.result():
+                async with self._taking:
+                    await self._take(updates, self._now().timestamp())
             if self._delay > FIRST_DELAY:
                 await first_of((stop,), self._delay)
 
@@ -62,10 +78,10 @@ class Poller:
         self._trouble.ended("poll", "Telegram can be reached again.")
         return updates
 
-    async def _take(self, updates: Sequence[Update]) -> None:
+    async def _take(self, updates: Sequence[Update], at: float) -> None:
         for update in updates:
             try:
-                await self._keep(update)
+                await self._keep(update, at)
             except Exception:  # asked for again, it would go wrong again, and nothing after it would ever arrive
                 log.exception("update %d: an error of LightWork's own", update.update_id)
             self._offset = update.update_id + 1

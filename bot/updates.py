@@ -51,9 +51,11 @@ class Updates:
         self._me = me
         self._declined = Declined()
         self._words = LastWords()
+        self._at = 0.0
 
-    async def keep(self, update: Update) -> None:
-        """Deal with an update. Only errors of LightWork's own are raised."""
+    async def keep(self, update: Update, at: float) -> None:
+        """Deal with an update that arrived at a moment (POSIX seconds). Only errors of LightWork's own are raised."""
+        self._at = at
         if query := update.callback_query:
             if self._may(query.from_user, query.message.chat.id if query.message else query.from_user.id):
                 await self._presses.press(query)
@@ -130,9 +132,9 @@ class Updates:
 
     async def _take(self, message: Message, file: File, person: Person, prompt: str, *, addressed: bool) -> None:
         item = item_of(message, prompt, addressed=addressed)
-        words = "" if prompt else self._words.take(item.origin, self._desk.engine.now().timestamp())
+        words = "" if prompt else self._words.take(item.origin, self._at)
         wish = replace(person.wish, prompt=words)
-        taken = await self._desk.albums.take(item, file, wish=wish, language=person.language)
+        taken = await self._desk.albums.take(item, file, wish=wish, language=person.language, at=self._at)
         if taken is None:
             return
         self._desk.errands.expect(taken)
@@ -154,7 +156,7 @@ class Updates:
         elif draft := await self._open_draft(origin_of(message)):
             await self._desk.set_prompt(draft, text)
         elif message.chat.type == message.chat.PRIVATE:
-            self._words.note(origin_of(message), text, self._desk.engine.now().timestamp())
+            self._words.note(origin_of(message), text, self._at)
             self._say(message, person, "hint.send_photo")
 
     async def _name_alone(self, message: Message, person: Person) -> None:

@@ -51,7 +51,7 @@ async def engine(tmp_path: Path, clock: Clock) -> AsyncIterator[Engine]:
 
 async def take(engine: Engine, item: Item, language: str = "en") -> str | None:
     """Keep a photo; returns its job's id, or None if it was kept before."""
-    taken = await Albums(engine).take(item, FILE, wish=WISH, language=language)
+    taken = await Albums(engine).take(item, FILE, wish=WISH, language=language, at=engine.now().timestamp())
     return taken.job_id if taken else None
 
 

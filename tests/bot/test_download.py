@@ -46,7 +46,7 @@ async def taken(engine: Engine, bot: ExtBot[bool]) -> str:
         file = file_of(message)
         assert file
         item = item_of(message, message.caption or "")
-        taken = await Albums(engine).take(item, file, wish=Wish("enhance", "local"), language="en")
+        taken = await Albums(engine).take(item, file, wish=Wish("enhance", "local"), language="en", at=0.0)
     assert taken
     return taken.job_id
 

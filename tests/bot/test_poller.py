@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import pytest
 from own_client import client
 from servers.telegram import TelegramServer
 from servers.telegram_behaviours import BAD_GATEWAY, CONFLICT
-from telegram import Update
+from telegram import Bot, Update
 
 from bot.poller import Poller
 
@@ -20,7 +22,7 @@ class Keeper:
         self.fails = set(fails)
         self.came = asyncio.Event()
 
-    async def __call__(self, update: Update) -> None:
+    async def __call__(self, update: Update, at: float) -> None:
         self.came.set()
         self.came = asyncio.Event()
         text = update.effective_message.text if update.effective_message else ""
@@ -29,11 +31,15 @@ class Keeper:
         self.texts.append(text or "")
 
 
+def poller(bot: Bot, keep: Callable[[Update, float], Awaitable[None]]) -> Poller:
+    return Poller(bot, keep, now=lambda: datetime.now(UTC), taking=asyncio.Lock())
+
+
 async def polled(server: TelegramServer, keeper: Keeper, number: int) -> None:
     """Poll until so many were kept."""
     stop = asyncio.Event()
     async with client(server) as bot:
-        polling = asyncio.create_task(Poller(bot, keeper).run(stop))
+        polling = asyncio.create_task(poller(bot, keeper).run(stop))
         await server.until(lambda: len(keeper.texts) >= number and len(server.called("getUpdates")) > 1)
         stop.set()
         await polling
@@ -51,12 +57,12 @@ async def test_an_update_that_was_not_kept_comes_again(telegram: TelegramServer)
     telegram.user(7).writes("photo")
     hanging = asyncio.Event()
 
-    async def never(update: Update) -> None:
+    async def never(update: Update, at: float) -> None:
         hanging.set()
         await asyncio.Event().wait()
 
     async with client(telegram) as bot:
-        polling = asyncio.create_task(Poller(bot, never).run(asyncio.Event()))
+        polling = asyncio.create_task(poller(bot, never).run(asyncio.Event()))
         await hanging.wait()
         polling.cancel()  # as a kill does
         await asyncio.wait({polling})
@@ -103,7 +109,7 @@ async def test_trouble_is_told_once_and_polling_goes_on(
 async def test_stopping_does_not_wait_for_the_next_update(telegram: TelegramServer) -> None:
     stop = asyncio.Event()
     async with client(telegram) as bot, asyncio.timeout(5):
-        polling = asyncio.create_task(Poller(bot, Keeper()).run(stop))
+        polling = asyncio.create_task(poller(bot, Keeper()).run(stop))
         await telegram.until(lambda: telegram.called("getUpdates"))
         stop.set()
         await polling
