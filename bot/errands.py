@@ -29,6 +29,7 @@ FIRST_DELAY = 1.0
 LONGEST_DELAY = 30.0
 LOOK_FOR_EXPIRED_EVERY = 60.0
 MOST = 100_000
+TELL_AFTER = 0.15
 
 
 class Chores:
@@ -162,7 +163,12 @@ class Errands:
 
     def _carry_on(self, job_id: str) -> None:
         self._chores.start(self._fetch(job_id))
-        self._chores.start(self._notices.follow(job_id))
+        self._chores.start(self._tell_soon(job_id))
+
+    async def _tell_soon(self, job_id: str) -> None:
+        """How far a job is can wait until its photos are on their way; they cannot."""
+        await asyncio.sleep(TELL_AFTER)
+        await self._notices.follow(job_id)
 
     async def _fetch(self, job_id: str) -> None:
         async with self._turns.setdefault(job_id, asyncio.Lock()):
