@@ -19,6 +19,7 @@ from engine.settings import Settings
 
 AT_ONCE = 4
 TIMEOUT = 60.0
+HEAD_START = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,26 @@ class Downloads:
         prompts = errand.prompt_of(images)
         staged = [image for image in images if image.status is ImageStatus.PENDING and not image.final_prompt]
         async with asyncio.TaskGroup() as group:
-            fetching = [(image, group.create_task(self._inputs(image))) for image in in_order(staged)]
-            for image, fetched in fetching:
-                await self._queue(image, await fetched, errand.wish, prompts[image.id])
+            before: asyncio.Task[None] | None = None
+            for image in in_order(staged):
+                fetched = group.create_task(self._inputs(image))
+                queued = group.create_task(self._queue(image, fetched, before, errand.wish, prompts[image.id]))
+                if before is None:  # so that the work begins while the others are on their way
+                    await asyncio.wait({queued}, timeout=HEAD_START)
+                before = queued
 
-    async def _queue(self, image: Image, inputs: tuple[Original, ...], wish: Wish, prompt: str) -> None:
+    async def _queue(
+        self,
+        image: Image,
+        fetched: asyncio.Task[tuple[Original, ...]],
+        before: asyncio.Task[None] | None,
+        wish: Wish,
+        prompt: str,
+    ) -> None:
+        """Queue an image when its photo is here, and those before it are queued."""
+        inputs = await fetched
+        if before:
+            await before
         if inputs:
             wanted = NewImage(image.name, inputs, wish.module, wish.model, prompt, wish.parameters)
             await self._engine.intake.queue(image.id, wanted, module_prompt=wish.module_prompt)

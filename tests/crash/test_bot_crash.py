@@ -131,6 +131,7 @@ class Story:
         return [message for message in messages if message.kind == kind]
 
     async def check_nothing_lost_or_doubled(self) -> None:
+        await self.server.until(lambda: not self.server.world.updates.waiting)
         await self.bot.until_all_is_handed_over()
         risks = self.at_risk()
         for person in self._busy:
