@@ -8,6 +8,8 @@ import math
 from collections.abc import Hashable
 
 OVERALL_EVERY = 1 / 30
+# Half a second of it: the first second has the burst and what is let through meanwhile.
+OVERALL_BURST = 0.5
 CHAT_EVERY = 1.0
 GROUP_EVERY = 3.0
 # How far a chat may be ahead of its pace: a few answers in a row need not wait.
@@ -31,7 +33,7 @@ class Pace:
         moments = (
             self._held_until.get(chat, -math.inf),
             self._free_at.get(chat, -math.inf) - ahead,
-            self._free_at.get(None, -math.inf) - 1.0,
+            self._free_at.get(None, -math.inf) - OVERALL_BURST,
         )
         return max(0.0, *(moment - now for moment in moments))
 
