@@ -1,6 +1,7 @@
 """New jobs made from old ones: once more, another way, or the failed ones again."""
 
 import asyncio
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from engine.work import kept_key
 
 # The module that does nothing but what is asked for.
 REFINING = "custom"
+# A new sample is one that nobody has had, of the same photo sent before either.
+SAMPLE_BITS = 30
 
 
 class Again:
@@ -25,22 +28,21 @@ class Again:
     the new job's id, None if it was taken before. Raises `NotFound` where there is nothing to be made.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, rng: random.Random) -> None:
         self._engine = engine
+        self._rng = rng
 
     async def redo(self, job: Job, by: Origin, request: str, *, number: int = 0) -> str | None:
         """New samples of all finished images, or of the one with that number."""
         images = await self._images(job, ImageStatus.COMPLETED, number)
-        new = []
-        for image in images:
-            sample = await self._engine.store.images.next_sample(image.inputs[0].path)
-            new.append(replace(_copy(image), sample=max(1, sample)))
-        return await self._make(job, by, request, new, errand_of(job).wish)
+        new = [replace(_copy(image), sample=1 + self._rng.getrandbits(SAMPLE_BITS)) for image in images]
+        return await self._make(job, by, request, new, errand_of(job).wish, key=f"redo:{job.id}:{number}")
 
     async def retry(self, job: Job, by: Origin, request: str) -> str | None:
         """The failed images once more, as they were."""
         images = await self._images(job, ImageStatus.FAILED, 0)
-        return await self._make(job, by, request, [_copy(image) for image in images], errand_of(job).wish)
+        new = [_copy(image) for image in images]
+        return await self._make(job, by, request, new, errand_of(job).wish, key=f"retry:{job.id}")
 
     async def refine(self, job: Job, image: Image, by: Origin, request: str, text: str, *, reply_to: int) -> str | None:
         """Edit a result as a text says."""
@@ -48,7 +50,7 @@ class Again:
         original = await asyncio.to_thread(_original, path)
         wish = replace(errand_of(job).wish, module=REFINING, module_prompt="", prompt=text)
         new = replace(_copy(image), inputs=(original,), prompt=text)
-        return await self._make(job, by, request, [new], wish, reply_to=reply_to)
+        return await self._make(job, by, request, [new], wish, key=request, reply_to=reply_to)
 
     async def _images(self, job: Job, status: ImageStatus, number: int) -> list[Image]:
         numbered = enumerate(in_order(await self._engine.store.images.of_job(job.id, limit=job.total)), start=1)
@@ -58,15 +60,26 @@ class Again:
         return images
 
     async def _make(
-        self, job: Job, by: Origin, request: str, new: Sequence[NewImage], wish: Wish, *, reply_to: int = 0
+        self,
+        job: Job,
+        by: Origin,
+        request: str,
+        new: Sequence[NewImage],
+        wish: Wish,
+        *,
+        key: str,
+        reply_to: int = 0,
     ) -> str | None:
+        """`key` is what is asked for: while that is being made, it is not made a second time."""
         old, owner = errand_of(job), owner_of(by)
         if await self._engine.store.seen.get(owner, [request]):
             return None
         errand = Errand(by, reply_to or old.reply_to, old.language, wish, root=old.root or job.id)
         opened = await self._engine.intake.open(
-            NewJob(owner, FRONTEND, request, job.title, place=errand.json(), staged=True)
+            NewJob(owner, FRONTEND, key, job.title, place=errand.json(), staged=True)
         )
+        if opened.total:
+            return None
         await self._engine.intake.stage(opened.id, new, seen=[Seen(owner, request, 0, 0, "", opened.id)])
         return opened.id
 

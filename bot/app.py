@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -43,7 +44,8 @@ BASE_URL, BASE_FILE_URL = "https://api.telegram.org/bot", "https://api.telegram.
 CONNECT_TIMEOUT = 10.0
 CONNECTIONS = 64
 FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0
-CHATS_AT_ONCE = 64
+# Duties that wait for their chat cost nothing, and must not hold up those of other chats.
+IN_HAND = 2_000
 GROUPS = "telegram:groups"
 STRANGER = "Telegram does not know the token in TELEGRAM_BOT_TOKEN; copy it from @BotFather."
 
@@ -142,7 +144,7 @@ async def _run(engine: Engine, client: Client, me: User, stop: asyncio.Event, mo
         ChatCourier(engine, client, notices, people),
         now=engine.now,
         lock=engine.lock("telegram-deliveries"),
-        at_once=CHATS_AT_ONCE,
+        at_once=IN_HAND,
     )
     engine.on_finished.extend((deliveries.wake, notices.wake))
     access, taking = await _access(engine), asyncio.Lock()
@@ -153,7 +155,16 @@ async def _run(engine: Engine, client: Client, me: User, stop: asyncio.Event, mo
             engine, client, notices, chores, taking=taking, draft_expires=engine.settings.telegram.draft_expires
         )
         desk = Desk(
-            engine, client, people, Albums(engine), errands, notices, Again(engine), chores, access, deliveries.wake
+            engine,
+            client,
+            people,
+            Albums(engine),
+            errands,
+            notices,
+            Again(engine, random.SystemRandom()),
+            chores,
+            access,
+            deliveries.wake,
         )
         extras = Extras(desk)
         commands = Commands(desk, extras, lambda: me)

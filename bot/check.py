@@ -59,4 +59,6 @@ def _lists(telegram: TelegramSettings) -> Iterator[Finding]:
         return
     yield Finding(True, "who may use the bot", f"people: {people}, groups: {chats}, admins: {len(telegram.admins)}")
     if not telegram.admins:
-        yield Finding(False, "admins", "none: nobody is told about trouble", "Set telegram.admins.", needed=False)
+        yield Finding(
+            False, "admins", "none: nobody has /stats, /allow, /deny and /queue", "Set telegram.admins.", needed=False
+        )

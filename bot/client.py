@@ -1,5 +1,6 @@
 """What the bot says to Telegram, and what Telegram's refusals mean: the one place where its errors are translated."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
@@ -37,6 +38,9 @@ LONGEST_ANSWER = 200
 UPLOAD_TIMEOUT = 120.0
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 CLOSED_CHAT = timedelta(days=1)
+# What Telegram says, beside "forbidden", where the bot may not write (any more).
+CLOSED = ("chat not found", "not enough rights", "no rights to send", "write_forbidden", "topic_closed", "deactivated")
+UPLOADS_AT_ONCE = 8
 PHOTOS, FILES = "photos", "files"
 
 
@@ -88,6 +92,7 @@ class Client:
         self._limiter = limiter
         self._moved = moved
         self._keep_move = keep_move
+        self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
     def home(self, chat: int) -> int:
         """The id that a chat has now."""
@@ -168,6 +173,10 @@ class Client:
         except LightWorkError as error:
             log.debug("no reaction: %s", error)
 
+    async def answers(self) -> None:
+        """Returns when Telegram has answered; raises Unreachable."""
+        await translated(self.bot.get_me)
+
     async def ready(self, chat: int, weight: int) -> None:
         """Wait until the chat may get so many messages."""
         await self._limiter.ready(self.home(chat), weight)
@@ -177,6 +186,10 @@ class Client:
 
         Raises FileNotFoundError, Unreachable, ChatClosed or Rejected.
         """
+        async with self._uploads:
+            return await self._send_files(origin, kind, parcels, reply_to)
+
+    async def _send_files(self, origin: Origin, kind: str, parcels: Sequence[Parcel], reply_to: int) -> list[int]:
         with ExitStack() as opened:
             files = [_input_file(parcel, opened) for parcel in parcels]
             captions = [parcel.caption[:LONGEST_CAPTION] for parcel in parcels]
@@ -227,14 +240,16 @@ async def translated(call: Callable[[], Awaitable[T]]) -> T:
     except Forbidden:
         raise ChatClosed from None
     except BadRequest as error:
-        if "chat not found" in str(error).lower():
+        if any(words in str(error).lower() for words in CLOSED):
             raise ChatClosed from None
         raise Rejected(f"Telegram does not accept it: {error}.") from None
     except RetryAfter:
         raise Unreachable("Telegram asks to wait.", perhaps_done=False) from None
     except TelegramError as error:
         sentence = f"Telegram cannot be reached ({type(error).__name__})."
-        raise Unreachable(sentence, perhaps_done=not isinstance(error.__cause__, NEVER_SENT)) from None
+        # Where there was an answer, if only "bad gateway", the library names no cause: it was a no.
+        perhaps_done = error.__cause__ is not None and not isinstance(error.__cause__, NEVER_SENT)
+        raise Unreachable(sentence, perhaps_done=perhaps_done) from None
 
 
 def split(text: str, longest: int = LONGEST_TEXT) -> list[str]:

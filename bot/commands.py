@@ -342,8 +342,10 @@ class Commands:
         if not jobs:
             self._answer(order, say("cancel.nothing"))
         elif len(jobs) == 1:
-            if jobs[0].status is not JobStatus.PENDING or not await self._desk.errands.discard(jobs[0].id):
-                await self._desk.cancel(jobs[0])
+            if await self._desk.errands.discard(jobs[0].id):
+                self._answer(order, say("draft.discarded"))
+                return
+            await self._desk.cancel(jobs[0])
             self._answer(order, say("cancel.done"))
         else:
             rows = [[Button(self._status_line(order, one), data_of(one.id, "cancel"))] for one in jobs[:MOST_LISTED]]

@@ -105,6 +105,8 @@ class _Handing:
         step = self._receipt.setdefault(name, {"tries": 0})
         if "messages" in step or "why" in step or step["tries"] >= MOST_TRIES:
             return
+        if step["tries"]:  # its answer was lost: not again before the line is there
+            await self._client.answers()
         await self._client.ready(self._errand.origin.chat, weight)
         step["tries"] += 1
         await self._note()

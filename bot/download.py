@@ -13,6 +13,7 @@ from bot.errand import Wish, errand_of
 from bot.incoming import LARGEST_DOWNLOAD, File
 from bot.parcel import in_order
 from engine.app import Engine
+from engine.errors import NotFound
 from engine.job import Image, ImageStatus, Job, NewImage, Original
 from engine.publish import replace
 from engine.settings import Settings
@@ -32,6 +33,7 @@ class Refusal:
 
 
 GONE = Refusal("gone", "Telegram does not have the file any more.", "Send it again.")
+NO_MODULE = Refusal("no_module", "The module or model was taken out of the settings.", "Choose another one.")
 NO_PICTURE = Refusal("not_a_picture", "This is not a photo.", "Send a JPEG, PNG, WebP, HEIC or TIFF file.")
 
 
@@ -76,7 +78,10 @@ class Downloads:
             await before
         if inputs:
             wanted = NewImage(image.name, inputs, wish.module, wish.model, prompt, wish.parameters)
-            await self._engine.intake.queue(image.id, wanted, module_prompt=wish.module_prompt)
+            try:
+                await self._engine.intake.queue(image.id, wanted, module_prompt=wish.module_prompt)
+            except NotFound:
+                await self._refuse(image, NO_MODULE)
 
     async def _inputs(self, image: Image) -> tuple[Original, ...]:
         """The photo, or nothing if it cannot be had, which is settled then."""

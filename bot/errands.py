@@ -135,9 +135,7 @@ class Errands:
     async def _take_up(self) -> None:
         for job in await self._engine.store.jobs.list(frontend=FRONTEND, limit=MOST):
             group = errand_of(job).group
-            if job.status is JobStatus.PROCESSING and not job.collecting:
-                await self._notices.follow(job.id)
-            elif job.status is JobStatus.PROCESSING:
+            if job.status is JobStatus.PROCESSING:
                 self._carry_on(job.id)
             elif group and not await self._notices.of(job.id):
                 self._complete_at[job.id] = group.closes_at()

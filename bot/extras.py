@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bot.card import data_of, module_title, result_buttons
 from bot.client import FILES, PHOTOS, Button, Buttons, Parcel
+from bot.courier import CONTROL, RESULT
 from bot.desk import Desk, short_prompt
 from bot.errand import errand_of, owner_of
 from bot.grouping import Origin
@@ -15,7 +16,7 @@ from bot.people import Person
 from bot.sentences import Say, speaking
 from engine.archive import write_zip
 from engine.compare import before_after
-from engine.job import Image, ImageStatus, Job
+from engine.job import Image, ImageStatus, Job, Shown
 from engine.photo import output_name
 from engine.work import kept_key, preview_key
 
@@ -33,7 +34,9 @@ class Extras:
     async def compare(self, job: Job, origin: Origin, language: str) -> None:
         """Send each result beside its original."""
         say, blobs = speaking(language), self._desk.engine.store.blobs
-        parcels = []
+        parcels: list[Parcel] = []
+        shown: list[Image] = []
+        is_any = False
         images = await self._desk.images(job)
         for number, image in enumerate(images, start=1):
             before, after = [await blobs.get(preview_key(image.id, which)) for which in ("before", "after")]
@@ -41,11 +44,20 @@ class Extras:
                 labels = (say("result.before"), say("result.after"))
                 card = await asyncio.to_thread(before_after, before, after, labels=labels)
                 parcels.append(Parcel(card, f"{number}.jpg", f"{number}/{len(images)} · {image.name}"))
-            if len(parcels) == ALBUM:
-                await self._desk.client.send_files(origin, PHOTOS, parcels, reply_to=errand_of(job).reply_to)
-                parcels = []
-        if parcels:
-            await self._desk.client.send_files(origin, PHOTOS, parcels, reply_to=errand_of(job).reply_to)
+                shown.append(image)
+            if len(parcels) == ALBUM or (parcels and number == len(images)):
+                await self._send_cards(job, origin, parcels, shown)
+                parcels, shown, is_any = [], [], True
+        if not is_any:
+            await self._desk.client.say(origin, say("result.not_kept"), reply_to=errand_of(job).reply_to)
+
+    async def _send_cards(self, job: Job, origin: Origin, parcels: Sequence[Parcel], images: Sequence[Image]) -> None:
+        """A reply to a card is about its result."""
+        client = self._desk.client
+        sent = await client.send_files(origin, PHOTOS, parcels, reply_to=errand_of(job).reply_to)
+        chat = client.home(origin.chat)
+        cards = [Shown(chat, message, job.id, image.id, RESULT) for message, image in zip(sent, images, strict=True)]
+        await self._desk.engine.store.messages.remember(*cards)
 
     async def zip(self, job: Job, origin: Origin, language: str) -> None:
         """Send all results in ZIP files of at most 50 MB."""
@@ -65,7 +77,10 @@ class Extras:
                 path = Path(folder) / name
                 await asyncio.to_thread(write_zip, path, [(name, self._path(image)) for name, image in part])
                 caption = f"{number}/{len(parts)}" if len(parts) > 1 else ""
-                await self._desk.client.send_files(origin, FILES, [Parcel(path, name, caption)])
+                (sent,) = await self._desk.client.send_files(origin, FILES, [Parcel(path, name, caption)])
+                chat = self._desk.client.home(origin.chat)
+                await self._desk.engine.store.messages.remember(Shown(chat, sent, job.id, role=CONTROL))
+                await asyncio.to_thread(path.unlink)
 
     def _path(self, image: Image) -> Path:
         return self._desk.engine.store.blobs.path(kept_key(image.id))

@@ -39,12 +39,13 @@ class Followed:
     """What the message about a job says now, and when it may be changed; monotonic seconds.
 
     `ends_at` is when the job will have ended, as it was estimated when the last image had: a guess that is made anew
-    all the time would change the message all the time.
+    all the time would change the message all the time. `is_told`: its message is just being changed.
     """
 
     shown: str = ""
     not_before: float = -math.inf
     since: float = 0.0
+    is_told: bool = False
     ended: int = 0
     ends_at: float | None = None
 
@@ -121,14 +122,22 @@ class Notices:
                 await self._client.change(errand.origin.chat, notice, text)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Keep the messages about unfinished jobs up to date."""
-        while not stop.is_set():
-            self._woken.clear()
-            for job_id, followed in list(self._followed.items()):
-                if self._monotonic() >= followed.not_before:
-                    async with self._turn(job_id):
-                        await self._update(job_id, followed)
-            await self._pause(stop)
+        """Keep the messages about unfinished jobs up to date; no chat waits for another one."""
+        async with asyncio.TaskGroup() as group:
+            while not stop.is_set():
+                self._woken.clear()
+                for job_id, followed in list(self._followed.items()):
+                    if self._monotonic() >= followed.not_before and not followed.is_told:
+                        followed.is_told = True
+                        group.create_task(self._tell(job_id, followed))
+                await self._pause(stop)
+
+    async def _tell(self, job_id: str, followed: Followed) -> None:
+        try:
+            async with self._turn(job_id):
+                await self._update(job_id, followed)
+        finally:
+            followed.is_told = False
 
     async def _pause(self, stop: asyncio.Event) -> None:
         if self._followed:

@@ -74,6 +74,10 @@ class Poller:
             self._delay = min(LONGEST_DELAY, self._delay * 2)
             self._trouble.began("poll", _sentence(error), kind=type(error).__name__)
             return ()
+        except Exception:  # an update that the library cannot read; it must not end the watched folders, too
+            self._delay = min(LONGEST_DELAY, self._delay * 2)
+            log.exception("updates could not be read")
+            return ()
         self._delay = FIRST_DELAY
         self._trouble.ended("poll", "Telegram can be reached again.")
         return updates

@@ -50,6 +50,7 @@ class Presses:
         self._desk = desk
         self._commands = commands
         self._extras = extras
+        self._repeated: set[str] = set()
         self._drafts: dict[str, Deed] = {
             "draft": self._draft,
             "modules": self._modules,
@@ -259,11 +260,17 @@ class Presses:
     async def _repeat(self, job: Job) -> None:
         """As soon as the hand-over that offered it has ended."""
         engine = self._desk.engine
-        for _ in range(MOST_LOOKS):
-            if await engine.store.deliveries.repeat(job.id, engine.now()):
-                self._desk.deliveries_wake()
-                return
-            await asyncio.sleep(LOOK_EVERY)
+        if job.id in self._repeated:
+            return
+        self._repeated.add(job.id)
+        try:
+            for _ in range(MOST_LOOKS):
+                if await engine.store.deliveries.repeat(job.id, engine.now()):
+                    self._desk.deliveries_wake()
+                    return
+                await asyncio.sleep(LOOK_EVERY)
+        finally:
+            self._repeated.discard(job.id)
 
 
 def _is_asked_by(message: Message, user: User) -> bool:

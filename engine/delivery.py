@@ -59,6 +59,7 @@ class Deliveries:
         self._woken = asyncio.Event()
         self._turn = asyncio.Lock()
         self._at_once = asyncio.Semaphore(at_once)
+        self._most_in_hand = max(MOST_IN_HAND, at_once)
         self._in_hand: set[str] = set()
         self._lock = lock
         self._trouble = Trouble(log)
@@ -83,7 +84,7 @@ class Deliveries:
     async def _begin_due(self, group: asyncio.TaskGroup) -> int:
         """Begin what is owed and not begun yet. The lock is held as long as anything is being done."""
         async with self._turn:
-            room = MOST_IN_HAND - len(self._in_hand)
+            room = self._most_in_hand - len(self._in_hand)
             if not room or not (self._lock.is_locked or self._acquired()):
                 return 0
             due = await self._store.deliveries.due(self._frontend, self._now(), limit=room, without=self._in_hand)
@@ -130,6 +131,9 @@ class Deliveries:
         await self._store.deliveries.postpone(delivery, why, self._now() + delay)
 
     async def _wait(self, stop: asyncio.Event) -> None:
+        if len(self._in_hand) >= self._most_in_hand:  # the next that is done wakes
+            await first_of((self._woken, stop), LONGEST_WAIT)
+            return
         due = await self._store.deliveries.next_due(self._frontend, without=self._in_hand)
         seconds = LONGEST_WAIT if due is None else (due - self._now()).total_seconds()
         await first_of((self._woken, stop), min(max(seconds, 0.05), LONGEST_WAIT))

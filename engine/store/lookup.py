@@ -58,16 +58,6 @@ class ImageLookup:
 
         return await self._database.read(work)
 
-    async def next_sample(self, path: str) -> int:
-        """The first sample number that no image made from the photo at `path` has had."""
-        last = sa.select(sa.func.max(images.c.sample)).where(images.c.source == source_of(path))
-
-        async def work(connection: AsyncConnection) -> int:
-            sample = await connection.scalar(last)
-            return 0 if sample is None else int(sample) + 1
-
-        return await self._database.read(work)
-
     async def statuses(self, job_id: str, *, limit: int) -> list[ImageStatus]:
         """How far a job's first images are, in order."""
         ordered = sa.select(images.c.status).where(images.c.job_id == job_id).order_by(images.c.ordinal).limit(limit)

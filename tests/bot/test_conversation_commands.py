@@ -115,6 +115,7 @@ async def test_status_jobs_and_cancel(telegram: TelegramServer, tmp_path: Path) 
         await heard(telegram, ANNA, "There is nothing to cancel.")
         anna.sends_photo(photo(1), caption="Warmer.")
         await gemini.arrived.wait()
+        await heard(telegram, ANNA, "Working: 0 of 1")
         anna.writes("/status")
         assert "Enhance: 0 of 1" in (await heard(telegram, ANNA, "Being worked on:")).text
         anna.writes("/cancel")
