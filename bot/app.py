@@ -105,6 +105,7 @@ def _request(connections: int) -> HTTPXRequest:
 
 @asynccontextmanager
 async def _client(engine: Engine, limiter: Limiter) -> AsyncIterator[Client]:
+    logging.getLogger("telegram.request.BaseRequest").setLevel(logging.CRITICAL)  # what it tells is raised, too
     bot = telegram_bot(engine.settings, limiter)
     kept = (await engine.store.users.get(GROUPS)).preferences
 

@@ -247,9 +247,14 @@ async def translated(call: Callable[[], Awaitable[T]]) -> T:
         raise Unreachable("Telegram asks to wait.", perhaps_done=False) from None
     except TelegramError as error:
         sentence = f"Telegram cannot be reached ({type(error).__name__})."
-        # Where there was an answer, if only "bad gateway", the library names no cause: it was a no.
-        perhaps_done = error.__cause__ is not None and not isinstance(error.__cause__, NEVER_SENT)
-        raise Unreachable(sentence, perhaps_done=perhaps_done) from None
+        raise Unreachable(sentence, perhaps_done=_is_perhaps_done(error)) from None
+
+
+def _is_perhaps_done(error: TelegramError) -> bool:
+    """Whether the answer was lost: "bad gateway" is an answer, with or without a body that can be read."""
+    if error.__cause__ is None or isinstance(error.__cause__, TelegramError):
+        return "(504)" in str(error)  # a proxy that did not wait for the end
+    return not isinstance(error.__cause__, NEVER_SENT)
 
 
 def split(text: str, longest: int = LONGEST_TEXT) -> list[str]:
