@@ -19,7 +19,7 @@ from bot.client import PHOTOS, ChatClosed, Client, Parcel, Rejected, Unreachable
 from bot.errand import EXPIRED, Errand, errand_of
 from bot.failure import failure_lines
 from bot.notice import Notices
-from bot.parcel import LARGEST_FILE, Step, in_order, is_fit_as_photo, steps
+from bot.parcel import LARGEST_FILE, Step, first_apart, in_order, is_fit_as_photo, steps
 from bot.people import People, user_key
 from bot.sentences import speaking
 from engine.app import Engine
@@ -81,7 +81,7 @@ class _Handing:
             images = in_order(await self._engine.store.images.of_job(self._job.id, limit=self._job.total))
             self._numbers = {image.id: number for number, image in enumerate(images, start=1)}
             for step in steps(images, await self._delivery_wish(), largest_file=self._largest_file()):
-                await self._make(step.name, partial(self._send_album, step), len(step.images))
+                await self._send(step)
             await notices.end(self._job)
             await self._make(CONTROL, lambda: self._send_control(images))
         else:
@@ -89,6 +89,13 @@ class _Handing:
             if self._errand.ending == EXPIRED:
                 await self._make(EXPIRED, self._send_expired)
         await self._engine.store.deliveries.delivered(self._delivery, self._receipt, self._engine.now())
+
+    async def _send(self, step: Step) -> None:
+        """One bad file must not hold back the others: an album that is not accepted is sent one by one."""
+        await self._make(step.name, partial(self._send_album, step), len(step.images))
+        if "why" in self._receipt[step.name]:
+            for one in step.apart():
+                await self._make(one.name, partial(self._send_album, one))
 
     async def _delivery_wish(self) -> str:
         """Photos, files or both: as it was when the first step was made."""
@@ -156,8 +163,7 @@ class _Handing:
 
     async def _send_control(self, images: Sequence[Image]) -> list[Shown]:
         text = self._control_text(images)
-        not_sent = [step for name, step in self._receipt.items() if name != CONTROL and "tries" in step]
-        not_sent = [step for step in not_sent if "messages" not in step]
+        not_sent = [self._receipt[name] for name in self._not_sent()]
         doubtful = any("why" not in step for step in not_sent)
         if doubtful:
             text += "\n" + self._say("result.doubtful")
@@ -170,6 +176,11 @@ class _Handing:
         sent = await self._client.say(self._errand.origin, text, buttons=buttons, reply_to=self._errand.reply_to)
         chat = self._client.home(self._errand.origin.chat)
         return [Shown(chat, sent, job.id, role=CONTROL)]
+
+    def _not_sent(self) -> list[str]:
+        """Steps without messages; of albums that were sent one by one, those instead of it."""
+        failed = [name for name, step in self._receipt.items() if "tries" in step and "messages" not in step]
+        return [name for name in failed if name != CONTROL and first_apart(name) not in self._receipt]
 
     async def _is_new_to_files(self, images: Sequence[Image]) -> bool:
         """Whether somebody sends photos that Telegram makes small and was not told yet that files stay as they are."""

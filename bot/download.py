@@ -102,6 +102,8 @@ class Downloads:
 
     async def _bytes_of(self, file: File) -> bytes:
         found = await self._bot.get_file(file.id, read_timeout=TIMEOUT)
+        if self._bot.local_mode:
+            return await asyncio.to_thread(Path(str(found.file_path)).read_bytes)
         return bytes(await found.download_as_bytearray(read_timeout=TIMEOUT))
 
     async def _refuse(self, image: Image, refusal: Refusal) -> None:

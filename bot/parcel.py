@@ -22,6 +22,17 @@ class Step:
     kind: str
     images: tuple[Image, ...]
 
+    def apart(self) -> "list[Step]":
+        """One step for each picture of an album; none for a lone picture."""
+        if len(self.images) == 1:
+            return []
+        return [Step(f"{self.name}.{number}", self.kind, (image,)) for number, image in enumerate(self.images)]
+
+
+def first_apart(album: str) -> str:
+    """The name of the first step of an album that is sent one by one."""
+    return f"{album}.0"
+
 
 def steps(images: Sequence[Image], delivery: str, *, largest_file: int = LARGEST_FILE) -> list[Step]:
     """The albums of a job's finished images; `delivery` is "both", "photo" or "file"."""

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 from telegram import Bot, Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
@@ -74,13 +75,28 @@ class Poller:
             self._delay = min(LONGEST_DELAY, self._delay * 2)
             self._trouble.began("poll", _sentence(error), kind=type(error).__name__)
             return ()
-        except Exception:  # an update that the library cannot read; it must not end the watched folders, too
-            self._delay = min(LONGEST_DELAY, self._delay * 2)
-            log.exception("updates could not be read")
-            return ()
+        except Exception:  # an update that the library cannot read
+            log.exception("an update cannot be read")
+            return await self._readable()
         self._delay = FIRST_DELAY
         self._trouble.ended("poll", "Telegram can be reached again.")
         return updates
+
+    async def _readable(self) -> Sequence[Update]:
+        """What waits, read one by one; those that cannot be read are empty, so that they are passed."""
+        try:
+            waiting = await self._bot.do_api_request(  # in small letters: the library warns of a method that it has
+                "getupdates", api_kwargs={"offset": self._offset, "timeout": 0, "allowed_updates": WANTED}
+            )
+        except TelegramError:
+            return ()  # the next poll tells
+        return [self._read(update) for update in waiting]
+
+    def _read(self, update: dict[str, Any]) -> Update:
+        try:
+            return Update.de_json(update, self._bot)
+        except Exception:  # whatever it was, it has been told
+            return Update(update["update_id"])
 
     async def _take(self, updates: Sequence[Update], at: float) -> None:
         for update in updates:

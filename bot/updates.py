@@ -54,8 +54,18 @@ class Updates:
         self._at = 0.0
 
     async def keep(self, update: Update, at: float) -> None:
-        """Deal with an update that arrived at a moment (POSIX seconds). Only errors of LightWork's own are raised."""
+        """Deal with an update that arrived at a moment (POSIX seconds).
+
+        Only errors of LightWork's own are raised; whoever sent it is asked to send it again.
+        """
         self._at = at
+        try:
+            await self._deal(update)
+        except Exception:
+            self._apologize(update)
+            raise
+
+    async def _deal(self, update: Update) -> None:
         if query := update.callback_query:
             if self._may(query.from_user, query.message.chat.id if query.message else query.from_user.id):
                 await self._presses.press(query)
@@ -67,6 +77,12 @@ class Updates:
             await self._message(message)
         elif (message := update.edited_message) and not is_ignored(message):
             await self._edited(message)
+
+    def _apologize(self, update: Update) -> None:
+        message, user = update.message, update.effective_user
+        if message and user and self._may(user, message.chat_id):
+            text = speaking(language_for(user.language_code))("hint.own_error")
+            self._desk.say(origin_of(message), text, reply_to=message.message_id)
 
     def _may(self, user: User, chat: int) -> bool:
         return any(self._desk.access.may_use(user.id, name) for name in self._desk.client.names(chat))

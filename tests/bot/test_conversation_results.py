@@ -11,7 +11,9 @@ from PIL import Image as Picture
 from servers.gemini import GeminiServer
 from servers.gemini_behaviours import Refuse
 from servers.telegram import TelegramServer
+from servers.telegram_behaviours import Refuse as Rejects
 from servers.telegram_chats import Message
+from servers.telegram_wire import Call
 
 from engine.app import Engine
 from engine.job import Image
@@ -174,3 +176,22 @@ async def test_people_choose_photos_or_files(telegram: TelegramServer, tmp_path:
         anna.sends_photo(photo(1), caption="Warmer.")
         await heard(telegram, ANNA, "Done.")
         assert (len(sent(telegram, ANNA, "photo")), len(sent(telegram, ANNA, "document"))) == (0, 1)
+
+
+async def test_a_file_that_telegram_does_not_take_holds_back_no_other(telegram: TelegramServer, tmp_path: Path) -> None:
+    anna = telegram.user(ANNA)
+
+    def picky(call: Call) -> Rejects | None:
+        is_bad = call.method in {"sendMediaGroup", "sendDocument"} and any(
+            upload.name == "bad.jpg" for upload in call.uploads.values()
+        )
+        return Rejects(400, "Bad Request: wrong file identifier/HTTP URL specified") if is_bad else None
+
+    async with talking(tmp_path, telegram):
+        telegram.rule = picky
+        names = ["good.jpg", "bad.jpg", "fine.jpg"]
+        for number, name in enumerate(names):
+            anna.sends_document(photo(number), name=name, caption="Warmer." * (not number), album="one")
+        control = await heard(telegram, ANNA, "Done: all 3.")
+        assert [one.name for one in sent(telegram, ANNA, "document")] == ["good.jpg", "fine.jpg"]
+        assert "ZIP" in control.text

@@ -1,6 +1,8 @@
 """Outages, missing rights, double taps: what a strict reading found, so that it stays mended."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -58,6 +60,22 @@ async def test_a_chat_that_is_held_holds_up_nobody_else(telegram: TelegramServer
         ben.sends_photo(photo(20), caption="Colder.")
         await heard(telegram, BEN, "Done.")
         assert telegram.chat(ANNA).messages == []
+
+
+async def test_who_meets_a_mistake_of_lightworks_own_is_told_and_the_others_are_not(
+    telegram: TelegramServer, tmp_path: Path
+) -> None:
+    anna, ben = telegram.user(ANNA), telegram.user(BEN)
+    async with talking(tmp_path, telegram) as engine:
+        anna.sends_photo(photo(1))
+        await heard(telegram, ANNA, "Photos: 1.")
+        with closing(sqlite3.connect(engine.settings.engine.data_dir / "lightwork.sqlite3")) as rows:
+            rows.execute("UPDATE jobs SET place = '{}'")  # a row as no version of LightWork writes it
+            rows.commit()
+        anna.writes("Warmer.")
+        await heard(telegram, ANNA, "Something went wrong on my side.")
+        ben.writes("/id")
+        await heard(telegram, BEN, f"Your number: {BEN}")
 
 
 async def test_redo_is_a_new_sample_also_of_a_photo_that_was_sent_twice(

@@ -113,3 +113,15 @@ async def test_stopping_does_not_wait_for_the_next_update(telegram: TelegramServ
         await telegram.until(lambda: telegram.called("getUpdates"))
         stop.set()
         await polling
+
+
+async def test_an_update_that_cannot_be_read_is_passed_and_holds_nothing_up(
+    telegram: TelegramServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    anna, keeper = telegram.user(7), Keeper()
+    anna.writes("before")
+    telegram.world.updates.add("message", {"message_id": "no number", "chat": 7})
+    anna.writes("after")
+    await polled(telegram, keeper, 3)
+    assert keeper.texts == ["before", "", "after"]
+    assert "an update cannot be read" in caplog.text
