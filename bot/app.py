@@ -27,6 +27,7 @@ from bot.notice import Notices
 from bot.pace import Pace
 from bot.people import People
 from bot.poller import Poller
+from bot.preferences import Preferences
 from bot.presses import Presses
 from bot.updates import Updates
 from engine.app import Engine
@@ -168,8 +169,9 @@ async def _run(engine: Engine, client: Client, me: User, stop: asyncio.Event, mo
             deliveries.wake,
         )
         extras = Extras(desk)
-        commands = Commands(desk, extras, lambda: me)
-        updates = Updates(desk, commands, Presses(desk, commands, extras), lambda: me)
+        preferences = Preferences(desk)
+        commands = Commands(desk, extras, preferences, lambda: me)
+        updates = Updates(desk, commands, Presses(desk, preferences, extras), lambda: me)
         chores.start(_offer_commands(client, engine.settings))
         delivering = group.create_task(deliveries.run(stop))
         keeping = [

@@ -8,12 +8,12 @@ from telegram import CallbackQuery, Message, User
 
 from bot.card import data_of, found, menu, module_title, read_data
 from bot.client import Button, Buttons
-from bot.commands import MINE, Commands
 from bot.desk import Desk
 from bot.errand import errand_of
 from bot.extras import Extras
 from bot.grouping import Origin
 from bot.people import Person, offered
+from bot.preferences import MINE, Preferences
 from bot.sentences import Say, speaking
 from engine.errors import NotFound
 from engine.job import ImageStatus, Job, JobStatus, Shown
@@ -46,9 +46,9 @@ Deed = Callable[[Press], Awaitable[str]]
 class Presses:
     """Does what a button says. Each deed returns what the answer to the button shows, "" for nothing."""
 
-    def __init__(self, desk: Desk, commands: Commands, extras: Extras) -> None:
+    def __init__(self, desk: Desk, preferences: Preferences, extras: Extras) -> None:
         self._desk = desk
-        self._commands = commands
+        self._preferences = preferences
         self._extras = extras
         self._repeated: set[str] = set()
         self._drafts: dict[str, Deed] = {
@@ -92,7 +92,7 @@ class Presses:
         if job_id == MINE:
             if not _is_asked_by(message, query.from_user):
                 return say("access.not_yours")
-            return await self._commands.choose(message, person, act, choice)
+            return await self._preferences.choose(message, person, act, choice)
         deed = self._drafts.get(act) or self._deeds.get(act)
         if deed is None:
             return say("result.old_button")
