@@ -17,7 +17,7 @@ from bot.card import (
     progress_buttons,
     progress_text,
 )
-from bot.client import Buttons, ChatClosed, Client
+from bot.client import Buttons, ChatClosed, Client, Unreachable
 from bot.errand import Errand, errand_of
 from bot.people import fast_and_pro
 from bot.sentences import speaking
@@ -32,6 +32,7 @@ NOTICE = "notice"
 PRIVATE_EVERY = 3.0
 GROUP_EVERY = 6.0
 LOOK_EVERY = 1.0
+MOST_LOST = 2
 
 
 @dataclass(slots=True)
@@ -39,13 +40,15 @@ class Followed:
     """What the message about a job says now, and when it may be changed; monotonic seconds.
 
     `ends_at` is when the job will have ended, as it was estimated when the last image had: a guess that is made anew
-    all the time would change the message all the time. `is_told`: its message is just being changed.
+    all the time would change the message all the time. `is_told`: its message is just being changed. `lost`: how often
+    it may have been sent, but was not acknowledged.
     """
 
     shown: str = ""
     not_before: float = -math.inf
     since: float = 0.0
     is_told: bool = False
+    lost: int = 0
     ended: int = 0
     ends_at: float | None = None
 
@@ -167,6 +170,10 @@ class Notices:
                 followed.shown = text
         except ChatClosed:
             self._followed.pop(job_id, None)
+        except Unreachable as error:
+            followed.lost += error.perhaps_done
+            if followed.lost == MOST_LOST:  # rather none than many; the results come all the same
+                self._followed.pop(job_id, None)
         except LightWorkError as error:
             log.info("a message about a job could not be brought up to date: %s", error)
 

@@ -6,11 +6,13 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from conversation import ANNA, BEN, heard, kept, said, sent, talking
 from hot_folder import photo
 from servers.gemini import GeminiServer
+from servers.gemini_behaviours import Hang
 from servers.telegram import TelegramServer
-from servers.telegram_behaviours import Raw, Refuse, flood
+from servers.telegram_behaviours import Cut, Raw, Refuse, flood
 from servers.telegram_wire import Call
 
 HOUR = timedelta(hours=1)
@@ -27,6 +29,23 @@ async def test_an_outage_is_waited_out_and_everything_arrives_once(telegram: Tel
         control = await heard(telegram, ANNA, "Done: all 2.", within=20)
         assert (len(sent(telegram, ANNA, "photo")), len(sent(telegram, ANNA, "document"))) == (2, 2)
         assert "Send again" not in str(control.labels)
+
+
+async def test_a_message_about_a_job_whose_sending_is_never_acknowledged_is_there_twice_at_the_most(
+    telegram: TelegramServer, tmp_path: Path
+) -> None:
+    anna = telegram.user(ANNA)
+
+    def never_acknowledged(call: Call) -> Cut | None:
+        return Cut(accepted=True) if "Working" in str(call.params.get("text")) else None
+
+    async with GeminiServer(default=Hang()) as gemini:
+        async with talking(tmp_path, telegram, model="nano_banana", gemini=gemini.url, grace="0s"):
+            telegram.rule = never_acknowledged
+            anna.sends_photo(photo(1), caption="Warmer.")
+            await telegram.until(lambda: len(said(telegram, ANNA, "Working")) == 2)
+            with pytest.raises(AssertionError, match="not so within"):
+                await telegram.until(lambda: len(said(telegram, ANNA, "Working")) == 3, 4)
 
 
 async def test_a_chat_in_which_the_bot_may_not_write_keeps_its_results(
