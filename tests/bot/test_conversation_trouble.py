@@ -39,13 +39,15 @@ async def test_a_message_about_a_job_whose_sending_is_never_acknowledged_is_ther
     def never_acknowledged(call: Call) -> Cut | None:
         return Cut(accepted=True) if "Working" in str(call.params.get("text")) else None
 
-    async with GeminiServer(default=Hang()) as gemini:
-        async with talking(tmp_path, telegram, model="nano_banana", gemini=gemini.url, grace="0s"):
-            telegram.rule = never_acknowledged
-            anna.sends_photo(photo(1), caption="Warmer.")
-            await telegram.until(lambda: len(said(telegram, ANNA, "Working")) == 2)
-            with pytest.raises(AssertionError, match="not so within"):
-                await telegram.until(lambda: len(said(telegram, ANNA, "Working")) == 3, 4)
+    async with (
+        GeminiServer(default=Hang()) as gemini,
+        talking(tmp_path, telegram, model="nano_banana", gemini=gemini.url, grace="0s"),
+    ):
+        telegram.rule = never_acknowledged
+        anna.sends_photo(photo(1), caption="Warmer.")
+        await telegram.until(lambda: len(said(telegram, ANNA, "Working")) == 2)
+        with pytest.raises(AssertionError, match="not so within"):
+            await telegram.until(lambda: len(said(telegram, ANNA, "Working")) == 3, 4)
 
 
 async def test_a_chat_in_which_the_bot_may_not_write_keeps_its_results(
