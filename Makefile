@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint
 INSTALLED := .venv/.installed
 INSTALLED_DEV := .venv/.installed-dev
 
-.PHONY: help venv demo test format docs bench clean
+.PHONY: help venv demo test torture format docs bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -28,6 +28,9 @@ test: $(INSTALLED_DEV) ## Check style, types and layers, then run all tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest --numprocesses auto
+
+torture: $(INSTALLED_DEV) ## Run the long form of the tests that kill and of those that try random steps; prints figures
+	$(BIN)/pytest --torture -m torture --timeout 0 --capture no
 
 format: $(INSTALLED_DEV) ## Put the code into its style
 	$(BIN)/ruff check --fix .

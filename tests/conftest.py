@@ -3,7 +3,11 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("torture", max_examples=5000, deadline=None, database=None, print_blob=True)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -13,6 +17,20 @@ def _test_data(folder: str) -> Path:
     if not (data / folder / "manifest.jsonl").is_file():
         pytest.skip(f"no test data: {data / folder} is absent (set LIGHTWORK_TEST_DATA)")
     return data / folder
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--torture", action="store_true", help="run tests in their long form, where they have one")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.load_profile("torture" if config.getoption("torture") else "suite")
+
+
+@pytest.fixture(scope="session")
+def torture(pytestconfig: pytest.Config) -> bool:
+    """Whether the long form of a test is asked for."""
+    return bool(pytestconfig.getoption("torture"))
 
 
 @pytest.fixture(scope="session")

@@ -81,11 +81,12 @@ class Images(ImageLookup):
         return await self._finish(image, ImageStatus.COMPLETED, values, ending, now)
 
     async def charge_cancelled(self, image: Image, ending: Ending) -> None:
-        """Count what an answer cost that came when its image was cancelled already."""
+        """Count, once, what an answer cost that came when its image was cancelled already."""
         this = attempts.c.image_id == image.id, attempts.c.number == image.attempt, attempts.c.outcome == "cancelled"
+        uncounted = sa.update(attempts).where(*this, attempts.c.cost_microusd == 0)
 
         async def work(connection: AsyncConnection) -> None:
-            paid = await connection.execute(sa.update(attempts).where(*this).values(cost_microusd=ending.cost_microusd))
+            paid = await connection.execute(uncounted.values(cost_microusd=ending.cost_microusd))
             for table, row in ((images, image.id), (jobs, image.job_id)) if paid.rowcount else ():
                 more = table.c.cost_microusd + ending.cost_microusd
                 await connection.execute(sa.update(table).where(table.c.id == row).values(cost_microusd=more))

@@ -1,6 +1,7 @@
 """A store in a temporary folder, and a clock that the test moves."""
 
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +20,22 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await store.open()
     yield store
     await store.aclose()
+
+
+@pytest.fixture
+async def emptied(tmp_path: Path) -> Callable[[], Callable[[], Store]]:
+    """Empties the database, and returns how to open a store on it, as often as one likes."""
+    template, place = tmp_path / "template", tmp_path / "place"
+    store = Store(template)
+    await store.open()
+    await store.aclose()
+
+    def emptied() -> Callable[[], Store]:
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(template, place)
+        return lambda: Store(place)
+
+    return emptied
 
 
 def new_job(owner: str = "watch", key: str = "drop") -> NewJob:
