@@ -58,6 +58,15 @@ def settings_of(ctx: click.Context, config: Path | None) -> "Settings":
     return load_settings(config or (ctx.obj or {}).get("config"), os.environ, Path.cwd())
 
 
+def settings_path(ctx: click.Context, config: Path | None) -> Path | None:
+    """The settings file that is in force for a command, if there is one."""
+    import os
+
+    from engine.settings import find_config
+
+    return find_config(config or (ctx.obj or {}).get("config"), os.environ, Path.cwd())
+
+
 @click.group(cls=FrontendCommands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="lightwork", prog_name="lightwork")
 @config_option
@@ -180,6 +189,34 @@ def cancel(ctx: click.Context, config: Path | None, job_id: str) -> None:
     from engine.commands.jobs import cancel_job
 
     cancel_job(settings_of(ctx, config), job_id)
+
+
+@cli.command()
+@click.argument("dest", type=click.Path(path_type=Path))
+@config_option
+@click.pass_context
+def backup(ctx: click.Context, config: Path | None, dest: Path) -> None:
+    """Copy jobs, answers and settings to a new folder DEST.
+
+    LightWork may be at work meanwhile. Photos in watched folders and keys are not in the copy; see docs/backup.md.
+    """
+    from engine.commands.backup import run_backup
+
+    run_backup(settings_of(ctx, config), settings_path(ctx, config), dest)
+
+
+@cli.command()
+@click.argument("src", type=click.Path(path_type=Path))
+@config_option
+@click.pass_context
+def restore(ctx: click.Context, config: Path | None, src: Path) -> None:
+    """Put the backup in folder SRC into an empty data_dir.
+
+    The next `lightwork run` goes on from there. Settings are not changed: those of the backup lie in it as config.toml.
+    """
+    from engine.commands.backup import run_restore
+
+    run_restore(settings_of(ctx, config), src)
 
 
 def _catalog(settings: "Settings") -> Any:

@@ -8,6 +8,7 @@
   x PlaceError             a folder, disk, share or chat that cannot be used just now
   x StoreError             the database
     - SchemaTooNew         written by a newer LightWork
+  x BackupError            a backup that cannot be made, or cannot be restored
   x NotFound               no job, image, module or model of that name
 
 The text of each is a sentence for people: what happened, to which file or key, and what to do about it.
@@ -64,6 +65,10 @@ class StoreError(LightWorkError):
 
 class SchemaTooNew(StoreError):
     """The database was written by a newer LightWork."""
+
+
+class BackupError(LightWorkError):
+    """A backup cannot be made, or cannot be restored."""
 
 
 class NotFound(LightWorkError):

@@ -26,7 +26,20 @@ def test_help_lists_the_commands_with_whole_sentences_and_imports_nothing_heavy(
     told = subprocess.run(
         [sys.executable, "-X", "importtime", LIGHTWORK, "--help"], capture_output=True, text=True, check=True
     )
-    for command in ("cancel", "check", "demo", "init", "job", "jobs", "models", "modules", "process", "run"):
+    for command in (
+        "backup",
+        "cancel",
+        "check",
+        "demo",
+        "init",
+        "job",
+        "jobs",
+        "models",
+        "modules",
+        "process",
+        "restore",
+        "run",
+    ):
         assert re.search(rf"^  {command} .*\.$", told.stdout, re.MULTILINE), command
     assert "..." not in told.stdout.partition("Commands:")[2]
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in told.stderr.splitlines()}

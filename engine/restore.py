@@ -1,0 +1,130 @@
+"""A backup put back into an empty data folder, from which a new start goes on.
+
+Guarantees:
+1. Whole or not at all: every file is compared with its checksum first, and the database comes last.
+2. Nothing that is there is written over, nor is a folder touched at which a LightWork is working.
+"""
+
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from engine.backup import Progress
+from engine.errors import BackupError, SchemaTooNew
+from engine.manifest import BLOBS, DATABASE, SUMS, Manifest, copy, read_manifest, read_sums
+from engine.publish import sync_folder
+from engine.store.migration import HEAD
+from engine.store.rows import source_of
+
+RESTORING = ".restoring"
+WORKERS = "workers"
+# What an empty folder may hold: what a killed restore left, and what a file system has of its own.
+NOTHING = frozenset({RESTORING, "lost+found"})
+
+
+def restore(source: Path, data_dir: Path, *, progress: Progress) -> Manifest:
+    """Put the backup in `source` into `data_dir`, which is made if need be.
+
+    Raises BackupError or SchemaTooNew; nothing has been changed then. Blocks.
+    """
+    manifest = read_manifest(source)
+    if manifest.schema > HEAD:
+        raise SchemaTooNew(
+            f"The backup in {source} was made by a newer LightWork ({manifest.lightwork}). Install that one."
+        )
+    try:
+        with _part(data_dir) as part:
+            _copy_all(source, part, manifest, progress)
+            _adapt(part, Path(manifest.data_dir), data_dir)
+            _put_into_place(part, data_dir)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise BackupError(f"Nothing was restored: {error.strerror or error}{where}.") from error
+    return manifest
+
+
+@contextmanager
+def _part(data_dir: Path) -> Iterator[Path]:
+    """A folder inside `data_dir`, which may be a mount, to be emptied into it."""
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = data_dir / RESTORING
+    if part.is_dir():  # a killed restore; it may have put into place all but the database
+        _clear(data_dir)
+    if found := sorted({path.name for path in data_dir.iterdir()} - NOTHING):
+        raise BackupError(
+            f"{data_dir} is not empty: there is {found[0]}. A backup is restored into an empty folder only: "
+            "stop LightWork, and move what is there elsewhere, or name another engine.data_dir."
+        )
+    data_dir.chmod(0o700)
+    part.mkdir(mode=0o700)
+    try:
+        yield part
+    except BaseException:
+        _clear(data_dir)
+        raise
+
+
+def _clear(data_dir: Path) -> None:
+    """Take away what a restore that did not get to its end has put down: all but a database is its own."""
+    if not (data_dir / DATABASE).exists():
+        for name in (BLOBS, WORKERS):
+            shutil.rmtree(data_dir / name, ignore_errors=True)
+    shutil.rmtree(data_dir / RESTORING, ignore_errors=True)
+
+
+def _copy_all(source: Path, part: Path, manifest: Manifest, progress: Progress) -> None:
+    copied = 0
+    for number, (name, digest) in enumerate(read_sums(source, manifest), start=1):
+        try:
+            is_whole = copy(source / name, part / name) == digest
+        except FileNotFoundError:
+            raise BackupError(f"{source / name} is missing. Nothing was restored; restore another backup.") from None
+        if not is_whole:
+            raise BackupError(f"{source / name} is damaged. Nothing was restored; restore another backup.")
+        copied += (part / name).stat().st_size
+        progress(number, copied)
+    if not (part / DATABASE).is_file():
+        raise BackupError(f"{source / SUMS} lists no database. Nothing was restored; restore another backup.")
+
+
+def _adapt(part: Path, was: Path, now: Path) -> None:
+    """Photos that lie among the blobs are found in the new folder, and what was in work is queued at the next start."""
+    with closing(sqlite3.connect(part / DATABASE, isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        if was != now.absolute():
+            _move_inputs(database, was / BLOBS, now.absolute() / BLOBS)
+        claimed = database.execute("SELECT DISTINCT worker FROM images WHERE status = 'PROCESSING'").fetchall()
+        database.execute("COMMIT")
+    # The lock of a worker that nobody holds says that it died, see `engine.presence`.
+    (part / WORKERS).mkdir()
+    for (worker,) in claimed:
+        (part / WORKERS / f"{worker}.lock").touch(0o600)
+
+
+def _move_inputs(database: sqlite3.Connection, was: Path, now: Path) -> None:
+    for image, text in database.execute("SELECT id, inputs FROM images WHERE inputs <> '[]'").fetchall():
+        inputs = json.loads(text)
+        inside = [one for one in inputs if Path(one["path"]).is_relative_to(was)]
+        for one in inside:
+            one["path"] = str(now / Path(one["path"]).relative_to(was))
+        if inside:
+            values = json.dumps(inputs), source_of(inputs[0]["path"]), image
+            database.execute("UPDATE images SET inputs = ?, source = ? WHERE id = ?", values)
+
+
+def _put_into_place(part: Path, data_dir: Path) -> None:
+    for parent, _, _ in os.walk(part):
+        sync_folder(Path(parent))
+    for name in (BLOBS, WORKERS):
+        if (part / name).exists():
+            (part / name).rename(data_dir / name)
+    sync_folder(data_dir)
+    if (data_dir / DATABASE).exists():
+        raise BackupError(f"LightWork was started in {data_dir} meanwhile. Stop it, and empty that folder again.")
+    (part / DATABASE).rename(data_dir / DATABASE)
+    sync_folder(data_dir)
+    shutil.rmtree(part)
