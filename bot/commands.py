@@ -312,7 +312,7 @@ class Commands:
         jobs, say = await self._unfinished(order.origin), order.say
         lines = [say("status.title")] if jobs else [say("status.none")]
         lines += [self._status_line(order, job) for job in jobs[:MOST_LISTED]]
-        lines += await self._closed_gates(say)
+        lines += await self._waits(order, jobs[:MOST_LISTED])
         self._answer(order, "\n".join(lines))
 
     def _status_line(self, order: Order, job: Job) -> str:
@@ -322,10 +322,11 @@ class Commands:
         name = "status.draft_line" if job.status is JobStatus.PENDING else "status.line"
         return "• " + order.say(name, title=title, ended=job.total - job.unfinished, total=job.total)
 
-    async def _closed_gates(self, say: Say) -> list[str]:
-        engine = self._desk.engine
-        gates = await engine.store.gates.closed(engine.now())
-        return ["‖ " + say(f"gate.{gate.kind}", until=f"{gate.closed_until:%H:%M} UTC") for gate in gates]
+    async def _waits(self, order: Order, jobs: Sequence[Job]) -> list[str]:
+        """What the jobs wait for, each of it once."""
+        begun = [job for job in jobs if job.status is JobStatus.PROCESSING]
+        reasons = [await self._desk.notices.waits_for(job, order.say) for job in begun]
+        return [f"‖ {reason}" for reason in dict.fromkeys(reasons) if reason]
 
     async def _jobs(self, order: Order) -> None:
         await self._history(order)
@@ -404,12 +405,14 @@ class Commands:
             working=states.get("PROCESSING", 0),
             retrying=states.get("RETRY_LATER", 0),
         )
-        gates = await self._desk.engine.store.gates.closed(now)
-        closed = [
+        self._answer(order, "\n".join([text, *await self._closed_gates(order)]))
+
+    async def _closed_gates(self, order: Order) -> list[str]:
+        engine = self._desk.engine
+        return [
             order.say("admin.closed", model=gate.model_id, until=f"{gate.closed_until:%H:%M} UTC", why=gate.why)
-            for gate in gates
+            for gate in await engine.store.gates.closed(engine.now())
         ]
-        self._answer(order, "\n".join([text, *closed]))
 
     async def _queue(self, order: Order) -> None:
         jobs, say = await self._desk.engine.store.jobs.unfinished(), order.say
@@ -422,7 +425,8 @@ class Commands:
             lines.append(
                 "• " + say("admin.queue_line", owner=job.owner, title=job.title or "…", ended=ended, total=job.total)
             )
-        self._answer(order, "\n".join(lines + (["…"] if len(jobs) > MOST_LISTED else [])))
+        lines += ["…"] if len(jobs) > MOST_LISTED else []
+        self._answer(order, "\n".join(lines + await self._closed_gates(order)))
 
     async def _allow(self, order: Order) -> None:
         if (who := _number(order.argument)) is None:
