@@ -146,7 +146,7 @@ async def test_lightwork_says_in_its_log_in_check_and_in_the_report_what_was_wai
         server.default = Answer()
         await process.start()
         await process.until(lambda: files(process.done) == {"a.jpg", "b.jpg", "local/c.jpg"})
-        await process.until(lambda: process.manifests())
+        await process.until(lambda: len(process.reported()) == 3)
         waited = {line["name"]: line["waited_for"] for line in process.reported()}
         assert waited["local/c.jpg"] == []
         assert any("Google does not accept the Gemini key." in reason for reason in waited["a.jpg"] + waited["b.jpg"])
