@@ -34,12 +34,14 @@ class Administration:
             working=states.get("PROCESSING", 0),
             retrying=states.get("RETRY_LATER", 0),
         )
-        gates = await self._desk.engine.store.gates.closed(now)
-        closed = [
+        order.answer("\n".join([text, *await self._closed_gates(order)]))
+
+    async def _closed_gates(self, order: Order) -> list[str]:
+        engine = self._desk.engine
+        return [
             order.say("admin.closed", model=gate.model_id, until=f"{gate.closed_until:%H:%M} UTC", why=gate.why)
-            for gate in gates
+            for gate in await engine.store.gates.closed(engine.now())
         ]
-        order.answer("\n".join([text, *closed]))
 
     async def queue(self, order: Order) -> None:
         """All unfinished jobs."""
@@ -53,7 +55,8 @@ class Administration:
             lines.append(
                 "• " + say("admin.queue_line", owner=job.owner, title=job.title or "…", ended=ended, total=job.total)
             )
-        order.answer("\n".join(lines + (["…"] if len(jobs) > MOST_LISTED else [])))
+        lines += ["…"] if len(jobs) > MOST_LISTED else []
+        order.answer("\n".join(lines + await self._closed_gates(order)))
 
     async def allow(self, order: Order) -> None:
         """Let a person or a group in."""

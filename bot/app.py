@@ -24,6 +24,7 @@ from bot.errands import Chores, Errands
 from bot.extras import Extras
 from bot.limiter import Limiter
 from bot.notice import Notices
+from bot.notifier import Notifier
 from bot.pace import Pace
 from bot.people import People
 from bot.poller import Poller
@@ -68,7 +69,7 @@ async def talk(
     async with _client(engine, Limiter(Pace(), monotonic=monotonic, sleep=sleep)) as client:
         me = await _introduced(client, stop)
         if me is not None:
-            await _run(engine, client, me, stop, monotonic)
+            await _run(engine, client, me, stop, monotonic, sleep)
 
 
 def telegram_bot(settings: Settings, limiter: Limiter | None = None) -> ExtBot[bool]:
@@ -137,7 +138,14 @@ async def _introduced(client: Client, stop: asyncio.Event) -> User | None:
     return None
 
 
-async def _run(engine: Engine, client: Client, me: User, stop: asyncio.Event, monotonic: Callable[[], float]) -> None:
+async def _run(
+    engine: Engine,
+    client: Client,
+    me: User,
+    stop: asyncio.Event,
+    monotonic: Callable[[], float],
+    sleep: Callable[[float], Awaitable[None]],
+) -> None:
     people = People(engine)
     notices = Notices(engine, client, monotonic=monotonic)
     deliveries = Deliveries(
@@ -180,6 +188,7 @@ async def _run(engine: Engine, client: Client, me: User, stop: asyncio.Event, mo
                 Poller(client.bot, updates.keep, now=engine.now, taking=taking).run(stop),
                 errands.run(stop),
                 notices.run(stop),
+                Notifier(engine, client, people, sleep=sleep).run(),
             )
         ]
         await stop.wait()

@@ -20,7 +20,7 @@ from bot.card import (
 from bot.client import Buttons, ChatClosed, Client, Unreachable
 from bot.errand import Errand, errand_of
 from bot.people import fast_and_pro
-from bot.sentences import speaking
+from bot.sentences import Say, speaking
 from engine.app import Engine
 from engine.errors import LightWorkError, NotFound
 from engine.job import Job, JobStatus, Shown
@@ -177,9 +177,7 @@ class Notices:
         except LightWorkError as error:
             log.info("a message about a job could not be brought up to date: %s", error)
 
-    async def progress_of(
-        self, job: Job, *, say: Callable[..., str] | None = None, followed: Followed | None = None
-    ) -> Progress:
+    async def progress_of(self, job: Job, *, say: Say | None = None, followed: Followed | None = None) -> Progress:
         """How far a job is."""
         images, errand = self._engine.store.images, errand_of(job)
         marks = await images.statuses(job.id, limit=MOST_MARKS)
@@ -195,18 +193,22 @@ class Notices:
             job.cost_microusd,
             model.price(errand.wish.size) * job.total if model else 0,
             followed.seconds_left(job, self._monotonic()) if followed else None,
-            await self._gate(errand, say) if say else "",
+            await self.waits_for(job, say) if say else "",
         )
 
-    async def _gate(self, errand: Errand, say: Callable[..., str]) -> str:
-        """Why nothing is made just now, or ""."""
-        model = self._engine.catalog.models.get(errand.wish.model)
+    async def waits_for(self, job: Job, say: Say) -> str:
+        """Why nothing of a job can be made just now, and when it goes on; "" if nothing is in its way."""
+        store = self._engine.store
+        model = self._engine.catalog.models.get(errand_of(job).wish.model)
         if model is None:
             return say("gate.gone")
-        for gate in await self._engine.store.gates.closed(self._engine.now()):
-            if (gate.provider, gate.model_id) == (model.provider, model.id):
-                return say(f"gate.{gate.kind}", until=f"{gate.closed_until:%H:%M} UTC")
-        return ""
+        # An outage is not over because its gate has opened: one photo is tried then.
+        outages = [one for one in await store.outages.list() if one.ended_at is None]
+        waits = {(one.provider, one.model_id): (one.kind, one.until) for one in outages}
+        gates = await store.gates.closed(self._engine.now())
+        waits |= {(gate.provider, gate.model_id): (gate.kind, gate.closed_until) for gate in gates}
+        kind, until = waits.get((model.provider, model.id), ("", self._engine.now()))
+        return say(f"gate.{kind}", until=f"{until:%H:%M} UTC") if kind else ""
 
     async def _show(self, job: Job, text: str, buttons: Buttons, *, spare: bool = False) -> bool:
         errand, notice = errand_of(job), await self.of(job.id)

@@ -1,5 +1,7 @@
 """What somebody has had edited: how far it is, what came of it; cancelled, tried again, packed."""
 
+from collections.abc import Sequence
+
 from bot.card import data_of, module_title
 from bot.client import Button
 from bot.desk import Desk
@@ -8,7 +10,6 @@ from bot.extras import Extras
 from bot.grouping import Origin
 from bot.incoming import reply_of
 from bot.order import Order
-from bot.sentences import Say
 from engine.job import Job, JobStatus
 
 MOST_LISTED = 30
@@ -33,7 +34,7 @@ class OwnJobs:
         jobs, say = await self._unfinished(order.origin), order.say
         lines = [say("status.title")] if jobs else [say("status.none")]
         lines += [self._status_line(order, job) for job in jobs[:MOST_LISTED]]
-        lines += await self._closed_gates(say)
+        lines += await self._waits(order, jobs[:MOST_LISTED])
         order.answer("\n".join(lines))
 
     def _status_line(self, order: Order, job: Job) -> str:
@@ -43,10 +44,11 @@ class OwnJobs:
         name = "status.draft_line" if job.status is JobStatus.PENDING else "status.line"
         return "• " + order.say(name, title=title, ended=job.total - job.unfinished, total=job.total)
 
-    async def _closed_gates(self, say: Say) -> list[str]:
-        engine = self._desk.engine
-        gates = await engine.store.gates.closed(engine.now())
-        return ["‖ " + say(f"gate.{gate.kind}", until=f"{gate.closed_until:%H:%M} UTC") for gate in gates]
+    async def _waits(self, order: Order, jobs: Sequence[Job]) -> list[str]:
+        """What the jobs wait for, each of it once."""
+        begun = [job for job in jobs if job.status is JobStatus.PROCESSING]
+        reasons = [await self._desk.notices.waits_for(job, order.say) for job in begun]
+        return [f"‖ {reason}" for reason in dict.fromkeys(reasons) if reason]
 
     async def history(self, order: Order) -> None:
         """The newest jobs, each with a button that shows it again."""

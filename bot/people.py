@@ -43,11 +43,14 @@ class People:
         """A choice that is not to be had any more (a module that has left the settings) counts as none."""
         catalog, settings = self._engine.catalog, self._engine.settings.engine
         chosen = (await self._engine.store.users.get(user_key(user))).preferences
+        spoken = language_for(language_code) if language_code else chosen.get("spoken")
+        if spoken != chosen.get("spoken") and user in self._engine.settings.telegram.admins:
+            await self.prefer(user, spoken=spoken)  # admins are also told of what they have not asked for
         model = catalog.models.get(chosen.get("model", "")) or catalog.model(settings.model)
         module = chosen.get("module", "")
         return Person(
             user,
-            language_for(chosen.get("language") or language_code),
+            language_for(chosen.get("language") or spoken),
             chosen.get("delivery", DELIVERIES[0]),
             module if module in catalog.modules else settings.module,
             model.name,

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -14,10 +15,12 @@ from engine.errors import LightWorkError, NotFound
 from engine.provider import Limit, Misconfigured, ModelGone, Provider, RateLimited, Transient
 from engine.secrets import NEEDED_BY
 from engine.settings import Settings
+from engine.store import Gate, Store
 
 FRONTEND_CHECKS = "lightwork.checks"
 PATIENCE = 15.0
 ENOUGH_SPACE = 1_000_000_000
+WAITED_OUT = frozenset(Limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,25 @@ def _named(subject: str, find: Callable[[], Module | Model]) -> Finding:
         return Finding(True, subject, find().title)
     except NotFound as error:
         return Finding(False, subject, str(error))
+
+
+async def wait_findings(store: Store, catalog: Catalog, now: datetime) -> list[Finding]:
+    """For which models photos have to wait just now: until when, why, and what to do about it."""
+    waiting = await store.images.unfinished_by_model()
+    closed = {(gate.provider, gate.model_id): gate for gate in await store.gates.closed(now)}
+    return [
+        _wait(name, closed[key], waiting.get(name, 0))
+        for name, model in catalog.models.items()
+        if (key := (model.provider, model.id)) in closed
+    ]
+
+
+def _wait(name: str, gate: Gate, photos: int) -> Finding:
+    found = f"closed until {gate.closed_until.astimezone():%Y-%m-%d %H:%M:%S}; photos that wait: {photos}. {gate.why}"
+    goes_on = (
+        "It goes on by itself then." if gate.kind in WAITED_OUT else "It is tried again then, or at the next start."
+    )
+    return Finding(False, f"gate of {name}", found, f"{gate.advice} {goes_on}".strip(), needed=False)
 
 
 async def model_findings(

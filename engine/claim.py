@@ -2,8 +2,9 @@
 
 Guarantees:
 1. No more images are claimed than can soon be worked on; none of a model whose gate is closed.
-2. A claim is kept for as long as this process lives, by renewing its lease; a claim of a dead process comes back.
-3. A claim that is cancelled half-way is handed back.
+2. A model that was away is tried with one image at a time, until one is answered.
+3. A claim is kept for as long as this process lives, by renewing its lease; a claim of a dead process comes back.
+4. A claim that is cancelled half-way is handed back.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from engine.catalog import Catalog, Model
 from engine.job import Image
 from engine.lane import Lane
 from engine.presence import Presence
+from engine.retry import LASTING
 from engine.store import Store
 from engine.waiting import first_of
 
@@ -90,6 +92,9 @@ class Claims:
         for gate in await self._store.gates.closed(self._now()):
             if (gate.provider, gate.model_id) in ids:
                 log.warning("‖ %s waits until %s", gate.model_id, gate)
+        away = {(one.provider, one.model_id) for one in await self._store.outages.list() if one.ended_at is None}
+        for one in self._catalog.models.values():
+            self.lane(one).is_on_trial = (one.provider, one.id) in away
         for model, number in (await self._store.images.unfinished_by_model()).items():
             if model not in self._catalog.models:
                 log.warning("‖ unfinished pictures: %d. %s", number, unknown_model(model))
@@ -118,15 +123,20 @@ class Claims:
 
     async def _open_models(self, now: datetime) -> tuple[list[str], int]:
         """The models that may be claimed for now, and how many images of each at the most."""
-        closed = {(gate.provider, gate.model_id) for gate in await self._store.gates.closed(now)}
+        closed = {(gate.provider, gate.model_id): gate.kind for gate in await self._store.gates.closed(now)}
         free = self._capacity - sum(lane.claimed for lane in self._lanes.values())
-        room = {
-            name: min(free, self.lane(model).limit + self._capacity - self._concurrency - self.lane(model).claimed)
-            for name, model in self._catalog.models.items()
-            if (model.provider, model.id) not in closed
-        }
+        room = {}
+        for name, model in self._catalog.models.items():
+            lane, kind = self.lane(model), closed.get((model.provider, model.id))
+            if kind in LASTING:
+                lane.is_on_trial = True  # perhaps another process has met it
+            if kind is None:
+                room[name] = min(free, self._room(lane))
         models = [name for name, images in room.items() if images > 0]
         return models, min((room[name] for name in models), default=0)
+
+    def _room(self, lane: Lane) -> int:
+        return (1 if lane.is_on_trial else lane.limit + self._capacity - self._concurrency) - lane.claimed
 
     async def _wait(self, stop: asyncio.Event, *, since: datetime) -> None:
         await first_of((self._woken, stop), await self._seconds_until_due(since))

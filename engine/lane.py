@@ -62,7 +62,8 @@ class Lane:
     Additive increase, multiplicative decrease: `limit` halves on overload and grows by one for each `limit` good
     answers, up to `ceiling`. Calls that began before the last halving say nothing new: a burst halves once.
     `strikes` counts those halvings in a row. `claimed` counts the images that are on their way. While the lane is
-    closed, as its model's gate is, those that have not called yet must not.
+    closed, as its model's gate is, those that have not called yet must not. After an outage it is on trial: one image
+    at a time is claimed for it, until a call is answered.
     """
 
     def __init__(self, ceiling: int) -> None:
@@ -71,6 +72,7 @@ class Lane:
         self.era = 0
         self.strikes = 0
         self.claimed = 0
+        self.is_on_trial = False
         self.calls = Budget(ceiling)
         self._closed_until: datetime | None = None
 

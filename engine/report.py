@@ -17,6 +17,7 @@ The keys of a manifest line; those that do not apply are empty or 0, and none is
     seconds          how long the last call took, or null
     cost_microusd    what all attempts cost, in integer millionths of a US dollar
     attempts         how many there were
+    waited_for       list: why it had to wait for the service or a place, each reason once
     error, advice    why there is no picture, and what to do about it
     width, height    of the result, in pixels
     original         path of the full-size original, relative to the manifest's folder
@@ -45,6 +46,7 @@ from engine.page import model_label, render
 from engine.publish import sync_folder
 
 PAGE = 200
+MOST_REASONS = 3
 MANIFEST = "manifest.jsonl"
 # No file of the inbox gets this name (`watcher.litter`): with `layout = "job"` results lie beside the report.
 PREVIEWS = "_previews"
@@ -73,6 +75,7 @@ class Entry:
     seconds: float | None
     cost_microusd: int
     attempts: int
+    waited_for: tuple[str, ...] = ()
     error: str = ""
     advice: str = ""
     before: Preview = None
@@ -109,6 +112,7 @@ class Summary:
     statuses: Counter[str] = field(default_factory=Counter)
     models: dict[str, None] = field(default_factory=dict)
     cost_microusd: int = 0
+    waited_for: dict[str, None] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -122,6 +126,9 @@ class Summary:
         self.statuses[row["status"]] += 1
         self.models[model_label(row)] = None
         self.cost_microusd += row["cost_microusd"]
+        for reason in row["waited_for"]:
+            if len(self.waited_for) < MOST_REASONS:
+                self.waited_for[reason] = None
 
 
 def write_report(folder: Path, report: Report) -> None:
@@ -174,6 +181,7 @@ def _row(job_id: str, index: int, entry: Entry) -> dict[str, Any]:
         "seconds": entry.seconds,
         "cost_microusd": entry.cost_microusd,
         "attempts": entry.attempts,
+        "waited_for": entry.waited_for,
         "error": entry.error,
         "advice": entry.advice,
         "width": entry.width,

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from engine.store import Store
 from engine.work import preview_key
 
 ZIP_NAME = "results.zip"
+# Outcomes of attempts (`engine.settlement`) after which an image waits and nothing is held against it.
+WAITED = frozenset({"rate_limited", "model_gone", "misconfigured", "place"})
 
 
 class Reporter:
@@ -35,8 +38,10 @@ class Reporter:
             """Runs in the writing thread; rows are fetched on the loop, a page at a time."""
             after = -1
             while page := asyncio.run_coroutine_threadsafe(self._page(job.id, after), loop).result():
+                reasons = asyncio.run_coroutine_threadsafe(self._reasons(page), loop).result()
                 for image in page:
-                    yield self._entry(image, receipts.get(image.id, {}), folder)
+                    entry = self._entry(image, receipts.get(image.id, {}), folder)
+                    yield replace(entry, waited_for=tuple(reasons[image.id]))
                 after = page[-1].ordinal
 
         created, finished = job.created_at.astimezone(), job.finished_at and job.finished_at.astimezone()
@@ -48,6 +53,14 @@ class Reporter:
 
     async def _page(self, job_id: str, after: int) -> Sequence[Image]:
         return [image for image in await self._store.images.of_job(job_id, after=after) if image.status in FINISHED]
+
+    async def _reasons(self, page: Sequence[Image]) -> dict[str, dict[str, None]]:
+        """Why each image had to wait; the keys are the reasons, in order."""
+        reasons: dict[str, dict[str, None]] = {image.id: {} for image in page}
+        for attempt in await self._store.images.attempts(list(reasons)):
+            if attempt.outcome in WAITED:
+                reasons[attempt.image_id][attempt.detail] = None
+        return reasons
 
     def _entry(self, image: Image, receipt: Mapping[str, Any], folder: Path) -> Entry:
         before, after = (self._store.blobs.path(preview_key(image.id, which)) for which in ("before", "after"))

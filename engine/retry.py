@@ -10,6 +10,8 @@ BACKOFF_BASE = timedelta(seconds=2)
 BACKOFF_CAP = timedelta(minutes=5)
 PROBE_MISCONFIGURED = timedelta(minutes=5)
 PROBE_GONE = timedelta(hours=1)
+# Kinds of closed gates that say more than "slower": admins are told, and the model is tried with one image at first.
+LASTING = frozenset({"day", "gone", "misconfigured"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from engine.catalog import Model, Module
 from engine.errors import PhotoError
 from engine.job import Ending, Image
 from engine.lane import Lane
+from engine.outage import Outage
 from engine.provider import Misconfigured, ModelGone, NoPicture, RateLimited, Refused, Transient
-from engine.retry import Closing, Decision, Fail, Policy, Release, RetryAt, backoff, decide
+from engine.retry import LASTING, Closing, Decision, Fail, Policy, Release, RetryAt, backoff, decide
 from engine.store import Gate, Store
 from engine.trouble import Trouble
 
@@ -103,9 +104,17 @@ class Settlement:
         """The photos could be read; trouble with their place is over."""
         self._trouble.ended(f"place:{ticket.image.job_id}", "Photos can be reached again.")
 
-    def answered(self, model: Model) -> None:
-        """The service works; trouble with its model is over."""
-        self._trouble.ended(model.name, f"{model.name} works again.")
+    async def answered(self, ticket: Ticket) -> None:
+        """The service works; trouble with its model is over, unless this call had begun before its gate was closed."""
+        model, lane, now = ticket.model, ticket.lane, self._now()
+        if lane.is_closed(now):
+            return
+        is_over = self._trouble.ended(model.name, f"{model.name} works again.")
+        if lane.is_on_trial:
+            lane.is_on_trial = False
+            if not is_over:
+                log.info("%s works again.", model.name)
+            await self._store.outages.end(model.provider, model.id, now)
 
     def _decide(self, ticket: Ticket, outcome: NoPicture, strikes: int) -> Decision:
         return decide(
@@ -124,11 +133,11 @@ class Settlement:
     async def _wait_for_place(self, ticket: Ticket, error: OSError) -> None:
         """The drive or share is away, which is nobody's fault: wait as long as it takes, longer each time."""
         where = f" ({error.filename})" if error.filename else ""
-        told = f"{ticket} and others wait: {error.strerror or error}{where}"
-        self._trouble.began(f"place:{ticket.image.job_id}", told)
+        why = f"{error.strerror or error}{where}"
+        self._trouble.began(f"place:{ticket.image.job_id}", f"{ticket} and others wait: {why}")
         at = self._now() + AT_LEAST + backoff(ticket.image.attempt, self._rng)
         move = RetryAt(at, ticket.image.retries, ticket.image.busy_since)
-        await self._apply(ticket, Decision(move), Ending("place", str(error)))
+        await self._apply(ticket, Decision(move), Ending("place", why))
 
     async def _apply(self, ticket: Ticket, decision: Decision, ending: Ending) -> None:
         image, images, now = ticket.image, self._store.images, self._now()
@@ -151,7 +160,14 @@ class Settlement:
         gate = Gate(model.provider, model.id, closing.until, closing.kind, closing.why, closing.advice)
         ticket.lane.close(closing.until)
         await self._store.gates.close(gate)
+        if closing.kind in LASTING:
+            ticket.lane.is_on_trial = True
+            await self._store.outages.begin(_outage(gate, self._now()))
         self._trouble.began(model.name, f"‖ {model.name} waits until {gate}", kind=closing.kind)
+
+
+def _outage(gate: Gate, now: datetime) -> Outage:
+    return Outage(gate.provider, gate.model_id, gate.kind, gate.why, gate.advice, gate.closed_until, now)
 
 
 def _any_missing(paths: Iterable[str]) -> bool:

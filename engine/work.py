@@ -157,7 +157,11 @@ class Work:
         async with self._bytes.take(_bytes_in_flight(ticket, photos)):
             outcome, seconds = await self._ask(ticket, _request(ticket, photos))
             if isinstance(outcome, Done):
-                return await self._purchases.keep(ticket.fingerprint, ticket.image, ticket.model, outcome, seconds)
+                answer = await self._purchases.keep(ticket.fingerprint, ticket.image, ticket.model, outcome, seconds)
+                await self._settlement.answered(ticket)
+                return answer
+        if isinstance(outcome, Refused):
+            await self._settlement.answered(ticket)
         if outcome is None:
             await self._settlement.held_back(ticket)
         else:
@@ -175,7 +179,6 @@ class Work:
             outcome = await provider.generate(request)
         if isinstance(outcome, Done | Refused):
             lane.went_well()
-            self._settlement.answered(ticket.model)
         elif isinstance(outcome, RateLimited):
             lane.overloaded(era)
         return outcome, time.perf_counter() - started

@@ -17,6 +17,7 @@ from engine.check import (
     model_findings,
     module_findings,
     place_findings,
+    wait_findings,
 )
 from engine.decoder import Decoder
 from engine.errors import SettingsError
@@ -64,16 +65,17 @@ async def _answers(settings: Settings, catalog: Catalog, started_before: bool) -
         providers = {name: build(surroundings) for name, build in builders().items()}
         for provider in providers.values():
             closing.push_async_callback(provider.aclose)
-        database = await _database(settings.engine.data_dir) if started_before else _NO_DATABASE_YET
-        return [database, *await model_findings(settings, catalog, providers)]
+        rows = await _rows(settings.engine.data_dir, catalog) if started_before else [_NO_DATABASE_YET]
+        return [*rows, *await model_findings(settings, catalog, providers)]
 
 
 _NO_DATABASE_YET = Finding(True, "database", "will be made by the first run")
 
 
-async def _database(data_dir: Path) -> Finding:
+async def _rows(data_dir: Path, catalog: Catalog) -> list[Finding]:
     store = Store(data_dir)
     try:
-        return await database_finding(store.open)
+        database = await database_finding(store.open)
+        return [database, *(await wait_findings(store, catalog, datetime.now(UTC)) if database.ok else [])]
     finally:
         await store.aclose()

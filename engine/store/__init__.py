@@ -10,6 +10,7 @@ from engine.store.gates import Gate, Gates
 from engine.store.images import Images
 from engine.store.jobs import Jobs
 from engine.store.messages import Messages
+from engine.store.outages import Outages
 from engine.store.seen import OUR_RESULTS, SeenFiles
 from engine.store.staging import NO_CHANGES, Staging
 from engine.store.statistics import Statistics
@@ -25,6 +26,7 @@ __all__ = [
     "Images",
     "Jobs",
     "Messages",
+    "Outages",
     "Seen",
     "SeenFiles",
     "Staging",
@@ -48,6 +50,7 @@ class Store:
         self.users = Users(self._database)
         self.statistics = Statistics(self._database)
         self.gates = Gates(self._database)
+        self.outages = Outages(self._database)
         self.seen = SeenFiles(self._database)
         self.blobs = Blobs(data_dir / "blobs")
 

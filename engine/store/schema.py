@@ -224,6 +224,20 @@ gates = sa.Table(
     _text("advice"),
 )
 
+outages = sa.Table(
+    "outages",
+    metadata,
+    sa.Column("provider", sa.Text, primary_key=True),
+    sa.Column("model_id", sa.Text, primary_key=True),
+    _text("kind"),
+    _text("why"),
+    _text("advice"),
+    sa.Column("until", Moment, nullable=False),
+    sa.Column("began_at", Moment, nullable=False),
+    sa.Column("ended_at", Moment),
+    sa.Column("told", sa.JSON, nullable=False, server_default="[]"),
+)
+
 messages = sa.Table(
     "messages",
     metadata,

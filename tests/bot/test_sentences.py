@@ -11,6 +11,7 @@ from bot.people import DELIVERIES
 from bot.sentences import DEFAULT, LANGUAGES, gaps, language_for, sentences, speaking
 from engine.catalog import load_catalog
 from engine.provider import Limit
+from engine.retry import LASTING
 
 ROOT = Path(__file__).resolve().parents[2]
 OTHERS = [language for language in LANGUAGES if language != DEFAULT]
@@ -20,7 +21,7 @@ SAME_EVERYWHERE = {
     *(f"language.{language}" for language in LANGUAGES),
 }
 # Pieces of names, of which the code makes whole ones.
-BEGINNINGS = {"commands.", "gate.", "language.", "module.", "reason.", "settings.delivery_"}
+BEGINNINGS = {"commands.", "gate.", "language.", "module.", "outage.", "reason.", "settings.delivery_"}
 ERRORS = {"PhotoRejected", "PhotoIncomplete", "Objection", "Refusal", "Fail"}
 # The bot's own copy of a photo does not change; of an answer that is no picture the engine's words tell more.
 TOLD_BY_THE_ENGINE = {"changed", "bad_answer"}
@@ -111,6 +112,7 @@ def made_names() -> set[str]:
         *(f"language.{language}" for language in LANGUAGES),
         *(f"settings.delivery_{delivery}" for delivery in DELIVERIES),
         *(f"gate.{kind}" for kind in (*Limit, "gone", "misconfigured")),
+        *(f"outage.{kind}" for kind in LASTING),
     }
 
 

@@ -94,6 +94,7 @@ def test_a_manifest_line_says_everything_about_an_image(tmp_path: Path) -> None:
             "seconds": 4.2,
             "cost_microusd": 39_000,
             "attempts": 1,
+            "waited_for": [],
             "error": "",
             "advice": "",
             "width": 900,
@@ -107,6 +108,14 @@ def test_a_manifest_line_says_everything_about_an_image(tmp_path: Path) -> None:
             "fingerprint": "c3" * 32,
         }
     ]
+
+
+def test_the_page_says_once_what_a_job_had_to_wait_for(tmp_path: Path) -> None:
+    waited = replace(EDITED, waited_for=("The quota for today is used up.",))
+    write(tmp_path / "report", waited, waited, EDITED)
+    head, details = (tmp_path / "report" / "report.html").read_text("utf-8").split("<main>")
+    assert head.count("The quota for today is used up.") == 1
+    assert details.count("The quota for today is used up.") == 2
 
 
 def test_every_key_of_the_manifest_is_documented(tmp_path: Path) -> None:
@@ -141,7 +150,7 @@ def test_any_name_comes_back_from_the_manifest_as_it_was(tmp_path: Path, name: s
 def test_texts_are_escaped_in_the_page(tmp_path: Path) -> None:
     hostile = "\"><script>alert(1)</script>&'{{ 7 * 7 }}"
     fields = ("name", "module", "model", "provider", "provider_model", "prompt", "error", "advice")
-    everywhere = replace(EDITED, **dict.fromkeys(fields, hostile))
+    everywhere = replace(EDITED, waited_for=(hostile,), **dict.fromkeys(fields, hostile))
     report = replace(REPORT, title=hostile, job_id=hostile, short_id=hostile, version=hostile)
     write_report(tmp_path / "report", replace(report, entries=[everywhere, replace(everywhere, status="FAILED")]))
     page = (tmp_path / "report" / "report.html").read_text("utf-8")

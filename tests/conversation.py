@@ -33,10 +33,10 @@ def settings_for(folder: Path, server: TelegramServer, **options: Any) -> Settin
         "admins": [OWNER],
         **options.pop("telegram", {}),
     }
-    gemini = GeminiSettings(base_url=options.pop("gemini", ""))
+    gemini, models = GeminiSettings(base_url=options.pop("gemini", "")), options.pop("models", {})
     engine = EngineSettings(**{"data_dir": folder / "data", "model": "local", "grace": "2s", **options})
     secrets = Secrets(telegram_bot_token=SecretStr(server.token), gemini_api_key=SecretStr("test"))
-    return Settings(engine=engine, telegram=TelegramSettings(**telegram), gemini=gemini, secrets=secrets)
+    return Settings(engine=engine, telegram=TelegramSettings(**telegram), gemini=gemini, models=models, secrets=secrets)
 
 
 def _utc_now() -> datetime:

@@ -1,0 +1,98 @@
+"""Tells the admins when a model stops working and when it works again: each of them once, across restarts.
+
+Guarantees:
+1. Who has been told stands in the rows. A kill between a message and its row tells that admin twice, never not at all.
+2. What begins anew after it was over, or is of another kind now, is told anew.
+3. An admin who has no chat with the bot, or whose chat cannot be reached, keeps no other from being told.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from bot.client import CLOSED_CHAT, ChatClosed, Client, Rejected
+from bot.grouping import Origin
+from bot.people import People
+from bot.sentences import Say, speaking
+from engine.app import Engine
+from engine.errors import LightWorkError
+from engine.outage import Outage
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 5.0
+
+
+class Notifier:
+    """Messages to `telegram.admins` about outages."""
+
+    def __init__(
+        self, engine: Engine, client: Client, people: People, *, sleep: Callable[[float], Awaitable[None]]
+    ) -> None:
+        self._engine = engine
+        self._client = client
+        self._people = people
+        self._sleep = sleep
+        self._not_before: dict[int, datetime] = {}
+
+    async def run(self) -> None:
+        """Look for outages until cancelled."""
+        while True:
+            for outage in await self._engine.store.outages.list():
+                names = self._names(outage)
+                if names and outage.ended_at is None:
+                    await self._tell_beginning(outage, names)
+                else:
+                    await self._tell_end(outage, names)
+            await self._sleep(LOOK_EVERY)
+
+    def _names(self, outage: Outage) -> str:
+        """What the catalog calls the model; "" if it has another one in its place now."""
+        models = self._engine.catalog.models.values()
+        return ", ".join(one.name for one in models if (one.provider, one.id) == (outage.provider, outage.model_id))
+
+    async def _tell_beginning(self, outage: Outage, names: str) -> None:
+        """Tell all admins who do not know it yet."""
+        knowing = list(outage.told)
+        for admin in self._engine.settings.telegram.admins:
+            if str(admin) not in knowing and await self._said(admin, lambda say: _beginning(say, outage, names)):
+                knowing.append(str(admin))
+                await self._engine.store.outages.tell(outage, knowing)
+
+    async def _tell_end(self, outage: Outage, names: str) -> None:
+        """Tell those who know that it had begun."""
+        knowing = list(outage.told)
+        for told in outage.told:
+            if await self._said(int(told), lambda say: _end(say, outage, names)):
+                knowing.remove(told)
+                await self._engine.store.outages.tell(outage, knowing)
+        if not knowing:
+            await self._engine.store.outages.forget(outage)
+
+    async def _said(self, admin: int, words: Callable[[Say], str]) -> bool:
+        """Whether the admin has been told, or never can be."""
+        now = self._engine.now()
+        if now < self._not_before.get(admin, now):
+            return False
+        person = await self._people.get(admin, None)
+        try:
+            await self._client.say(Origin(admin, None, admin), words(speaking(person.language)))
+        except ChatClosed as closed:
+            log.warning("Admin %d cannot be told, for they have no chat with the bot: let them send it /start.", admin)
+            self._not_before[admin] = now + (closed.wait or CLOSED_CHAT)
+            return False
+        except Rejected as error:
+            log.warning("Admin %d cannot be told: %s", admin, error)
+        except LightWorkError as error:
+            log.info("Admin %d will be told later: %s", admin, error)
+            return False
+        return True
+
+
+def _beginning(say: Say, outage: Outage, names: str) -> str:
+    text = say(f"outage.{outage.kind}", models=names, until=f"{outage.until:%Y-%m-%d %H:%M} UTC")
+    return f"{text}\n\n{outage.why} {outage.advice}".rstrip()
+
+
+def _end(say: Say, outage: Outage, names: str) -> str:
+    return say("outage.over", models=names) if names else say("outage.replaced", id=outage.model_id)
