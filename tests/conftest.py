@@ -7,7 +7,7 @@ import hypothesis
 import pytest
 
 hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
-hypothesis.settings.register_profile("torture", max_examples=5000, deadline=None, database=None, print_blob=True)
+hypothesis.settings.register_profile("torture", max_examples=2000, deadline=None, database=None, print_blob=True)
 
 ROOT = Path(__file__).resolve().parent.parent
 

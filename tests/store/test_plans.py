@@ -1,0 +1,112 @@
+"""What runs all the time walks an index, so that it stays as fast however many rows there are."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from engine.job import Delivery, Ending, Image
+from engine.store import Store
+from store.conftest import LEASE, START, new_images, new_job
+
+Step = Callable[[Store, Image], Awaitable[Any]]
+MODELS = ["local", "pro"]
+DONE = Ending("done", cost_microusd=1)
+CLAIM: dict[str, Any] = {"worker": "w", "now": START, "lease_until": START + LEASE}
+REFUSED: dict[str, Any] = {"code": "safety", "error": "No.", "advice": "Other.", "result": {}}
+RETRY: dict[str, Any] = {"at": START, "retries": 1, "busy_since": None}
+# These hold the few rows in work only: to walk all of one is not to walk the table.
+SHORT = {"ix_images_leases"}
+BY_ID = "sqlite_autoindex_images_1"
+
+STEPS: dict[str, tuple[Step, set[str]]] = {
+    "claim": (lambda store, image: store.images.claim(MODELS, 4, **CLAIM), {"ix_images_queue", BY_ID}),
+    "claim of a job": (
+        lambda store, image: store.images.claim(MODELS, 4, job_id=image.job_id, **CLAIM),
+        {"ix_images_queue", BY_ID},
+    ),
+    "renew": (lambda store, image: store.images.renew("w", START), {"ix_images_leases"}),
+    "complete": (
+        lambda store, image: store.images.complete(image, ending=DONE, fingerprint="f", result={}, now=START),
+        {BY_ID, "sqlite_autoindex_attempts_1", "sqlite_autoindex_jobs_1"},
+    ),
+    "fail": (lambda store, image: store.images.fail(image, ending=DONE, now=START, **REFUSED), {BY_ID}),
+    "release": (lambda store, image: store.images.release(image, ending=DONE, now=START), {BY_ID}),
+    "retry": (lambda store, image: store.images.retry_later(image, ending=DONE, now=START, **RETRY), {BY_ID}),
+    "cancel": (lambda store, image: store.images.cancel(image.job_id, START), {"ix_images_job"}),
+    "retry pass": (lambda store, image: store.images.wake_due(START), {"ix_images_retries"}),
+    "stuck-job cleanup": (lambda store, image: store.images.reclaim(START, alive={"a", "b"}), {"ix_images_leases"}),
+    "dead worker": (lambda store, image: store.images.reclaim(START, worker="w"), {"ix_images_leases"}),
+    "next due": (
+        lambda store, image: store.images.next_due(alive={"a", "b"}),
+        {"ix_images_leases", "ix_images_retries"},
+    ),
+    "intake": (
+        lambda store, image: store.jobs.add(image.job_id, new_images("z.jpg"), models=MODELS, now=START),
+        {"ix_images_queue", "uq_jobs_unfinished_key"},
+    ),
+    "opening a job": (lambda store, image: store.jobs.open(new_job(), START), {"uq_jobs_unfinished_key"}),
+    "deliveries due": (
+        lambda store, image: store.deliveries.due("folder", START, limit=8, without={"a", "b"}),
+        {"ix_deliveries_due", "ix_deliveries_job"},
+    ),
+    "next delivery": (
+        lambda store, image: store.deliveries.next_due("folder", without={"a", "b"}),
+        {"ix_deliveries_due", "ix_deliveries_job"},
+    ),
+    "delivered": (
+        lambda store, image: store.deliveries.delivered(
+            Delivery("1", image.job_id, image.id, "folder", 0), {}, START, moved={"/a": "/b"}
+        ),
+        {"sqlite_autoindex_deliveries_1", "ix_images_source"},
+    ),
+}
+
+
+async def plans_of(store: Store, step: Awaitable[Any]) -> list[str]:
+    """How SQLite goes about each statement of a step."""
+    database, statements = store.jobs._database, []
+
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+        if not statement.startswith(("BEGIN", "INSERT")):
+            statements.append((statement, parameters))
+
+    async def explain(connection: AsyncConnection) -> list[str]:
+        explained = [
+            await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            for statement, parameters in statements
+        ]
+        return [row.detail for plan in explained for row in plan]
+
+    for engine in (database._writer.sync_engine, database._reader.sync_engine):
+        sa.event.listen(engine, "before_cursor_execute", note)
+    await step
+    for engine in (database._writer.sync_engine, database._reader.sync_engine):
+        sa.event.remove(engine, "before_cursor_execute", note)
+    return await database.read(explain)
+
+
+@pytest.mark.parametrize(("step", "indexes"), STEPS.values(), ids=STEPS)
+async def test_what_runs_all_the_time_walks_its_indexes_and_no_table(
+    store: Store, step: Step, indexes: set[str]
+) -> None:
+    job = await store.jobs.open(new_job(), START)
+    await store.jobs.add(job.id, new_images("a.jpg", "b.jpg"), models=MODELS, now=START)
+    (image,) = await store.images.claim(MODELS, 1, **CLAIM)
+
+    plan = await plans_of(store, step(store, image))
+
+    walked = {name for line in plan for name in re.findall(r"INDEX (\w+)", line)}
+    assert indexes <= walked, plan
+    scans = [line for line in plan if re.match(r"SCAN (images?|jobs|attempts|deliveries)\b", line)]
+    assert {re.sub(r".*INDEX ", "", line) for line in scans} <= SHORT, plan
+
+
+async def test_a_claim_sorts_the_heads_of_the_queues_only(store: Store) -> None:
+    """Each model's own queue is walked in the index's order: only what comes of it, a few rows, is sorted."""
+    plan = await plans_of(store, store.images.claim(MODELS, 4, **CLAIM))
+    assert [line for line in plan if "TEMP B-TREE" in line] == ["USE TEMP B-TREE FOR ORDER BY"]
+    assert plan.index("USE TEMP B-TREE FOR ORDER BY") > plan.index("SCAN queue")
