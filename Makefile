@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint
 INSTALLED := .venv/.installed
 INSTALLED_DEV := .venv/.installed-dev
 
-.PHONY: help venv demo test torture format docs bench clean
+.PHONY: help venv demo test torture format docs bench fuzz audit clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -42,6 +42,12 @@ docs: $(INSTALLED_DEV) ## Write docs/settings.md anew from engine/settings.py, a
 
 bench: $(INSTALLED_DEV) ## Measure, and write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
+
+fuzz: $(INSTALLED_DEV) ## Try a million odd pictures, texts, buttons and names on all that reads what strangers send
+	nice $(BIN)/python tests/fuzz/fuzzing.py
+
+audit: $(INSTALLED_DEV) ## Ask PyPI for known vulnerabilities of all pinned versions
+	$(BIN)/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
 
 clean: ## Remove .venv, caches and builds; data and photos stay
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

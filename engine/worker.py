@@ -1,12 +1,12 @@
 """The life of a decode worker: `python -m engine.worker DESCRIPTOR`, started by `engine.decoder`.
 
 It gets functions with their arguments through a line, calls them, and sends back what they return or raise. It knows
-none of its parent's secrets, and has only as much memory as it was given.
+none of its parent's secrets, has only as much memory as it was given, and can reach nothing but that line and files
+to read, see `engine.sandbox`.
 """
 
 import contextlib
 import os
-import resource
 import select
 import signal
 import sys
@@ -19,6 +19,7 @@ from engine import (
     finish,  # noqa: F401 - here already when the first picture comes
     heap,
     photo,  # noqa: F401
+    sandbox,
 )
 
 # Seconds without a picture.
@@ -34,10 +35,8 @@ def serve(line: Connection) -> None:
     The first thing that comes is the limit of memory, in bytes of address space; that is answered when all is ready.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when work ends
+    sandbox.enter(line.recv())
     threading.Thread(target=_exit_when_cut, args=(line,), daemon=True).start()
-    memory = line.recv()
-    with contextlib.suppress(ValueError, OSError):  # macOS does not keep this limit
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     line.send(None)
     with contextlib.suppress(EOFError, ConnectionError):
         while True:

@@ -39,12 +39,10 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def die_once(flag: str) -> str:
-    if Path(flag).exists():
-        return "lived"
-    Path(flag).touch()
-    die()
-    return "never"
+def hang_once(flag: str) -> str:
+    if not Path(flag).exists():
+        hang()
+    return "lived"
 
 
 class DiesWhenPickled:
@@ -57,9 +55,8 @@ def die_while_answering() -> DiesWhenPickled:
     return DiesWhenPickled()
 
 
-def hang(flag: str = "") -> None:
-    if flag:
-        Path(flag).write_text(str(os.getpid()))
+def hang() -> None:
+    os.nice(1)  # a worker can tell nobody but its parent anything; this can be seen from outside, see `hanging`
     threading.Event().wait()
 
 
@@ -75,8 +72,14 @@ def interrupt_handling() -> tuple[bool, int]:
     return signal.getsignal(signal.SIGINT) is signal.SIG_IGN, os.getpid()
 
 
-def appeared(path: Path) -> str:
-    return wait_for(lambda: path.exists() and path.read_text())
+def hanging(parent: int | None = None) -> int:
+    """The worker of a process that hangs; waits for it."""
+    usual = psutil.Process().nice()
+
+    def found() -> int | None:
+        return next((child.pid for child in psutil.Process(parent).children() if child.nice() > usual), None)
+
+    return wait_for(found)
 
 
 def gone(pids: list[int]) -> bool:
@@ -153,7 +156,11 @@ async def test_a_crash_rejects_the_photo_and_hurts_no_other() -> None:
 
 async def test_a_worker_that_was_killed_by_somebody_else_is_given_another_try(tmp_path: Path) -> None:
     async with decoding(1) as decoder:
-        assert await decoder.run(die_once, str(tmp_path / "flag")) == "lived"
+        call = asyncio.create_task(decoder.run(hang_once, str(tmp_path / "flag")))
+        worker = await asyncio.to_thread(hanging)
+        (tmp_path / "flag").touch()
+        os.kill(worker, signal.SIGKILL)
+        assert await call == "lived"
 
 
 async def test_an_idle_worker_may_die_unnoticed() -> None:
@@ -174,13 +181,14 @@ async def test_a_worker_that_dies_in_the_middle_of_its_answer_blocks_nobody() ->
         assert await asyncio.gather(*(decoder.run(take, n) for n in range(4))) == [0, 1, 2, 3]
 
 
-async def test_what_takes_too_long_is_too_heavy_and_its_worker_ends(tmp_path: Path) -> None:
-    flag = tmp_path / "pid"
+async def test_what_takes_too_long_is_too_heavy_and_its_worker_ends() -> None:
     async with decoding(1, timeout=2.0) as decoder:
+        call = asyncio.create_task(decoder.run(hang))
+        worker = await asyncio.to_thread(hanging)
         with pytest.raises(PhotoRejected) as caught:
-            await decoder.run(hang, str(flag))
+            await call
         assert caught.value.code == "too_heavy"
-        assert gone([int(flag.read_text())])
+        assert gone([worker])
         assert await decoder.run(take, 10) == 10
 
 
@@ -203,11 +211,11 @@ async def test_a_picture_that_does_not_fit_into_a_workers_memory_is_too_heavy() 
         assert caught.value.code == "too_heavy"
 
 
-async def test_a_cancelled_call_frees_its_place_at_once(tmp_path: Path) -> None:
+async def test_a_cancelled_call_frees_its_place_at_once() -> None:
     async with decoding(1) as decoder:
-        for turn in range(3):
-            call = asyncio.create_task(decoder.run(hang, str(tmp_path / f"pid{turn}")))
-            worker = int(await asyncio.to_thread(appeared, tmp_path / f"pid{turn}"))
+        for _ in range(3):
+            call = asyncio.create_task(decoder.run(hang))
+            worker = await asyncio.to_thread(hanging)
             call.cancel()
             assert isinstance((await asyncio.gather(call, return_exceptions=True))[0], asyncio.CancelledError)
             assert gone([worker])
@@ -265,11 +273,11 @@ async def test_ctrl_c_does_not_reach_the_workers() -> None:
 # The end
 
 
-async def test_closing_ends_busy_and_idle_workers(tmp_path: Path) -> None:
+async def test_closing_ends_busy_and_idle_workers() -> None:
     decoder = Decoder(2)
     idle = (await asyncio.gather(decoder.run(os.getpid), decoder.run(os.getpid)))[0]
-    call = asyncio.create_task(decoder.run(hang, str(tmp_path / "pid")))
-    busy = int(await asyncio.to_thread(appeared, tmp_path / "pid"))
+    call = asyncio.create_task(decoder.run(hang))
+    busy = await asyncio.to_thread(hanging)
     await decoder.aclose()
     with pytest.raises(RuntimeError):
         await call
@@ -290,7 +298,7 @@ from test_decoder import hang
 
 async def main():
     decoder = Decoder(2)
-    await asyncio.gather(decoder.run(hang, {busy!r}), idle(decoder))
+    await asyncio.gather(decoder.run(hang), idle(decoder))
 
 async def idle(decoder):
     print(await decoder.run(os.getpid), flush=True)
@@ -301,12 +309,12 @@ if __name__ == "__main__":
 
 
 def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
-    busy, script = tmp_path / "busy", tmp_path / "owner.py"
-    script.write_text(OWNER.format(tests=str(Path(__file__).parent), busy=str(busy)))
+    script = tmp_path / "owner.py"
+    script.write_text(OWNER.format(tests=str(Path(__file__).parent)))
     with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout is not None
         idle = int(owner.stdout.readline())
-        working = int(appeared(busy))
+        working = hanging(owner.pid)
         family = [child.pid for child in psutil.Process(owner.pid).children(recursive=True)]
         owner.kill()
     assert {idle, working} <= set(family)
