@@ -5,6 +5,7 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from weakref import WeakValueDictionary
 
 from bot.card import (
@@ -33,6 +34,7 @@ PRIVATE_EVERY = 3.0
 GROUP_EVERY = 6.0
 LOOK_EVERY = 1.0
 MOST_LOST = 2
+A_TRY_TAKES = timedelta(minutes=5)
 
 
 @dataclass(slots=True)
@@ -202,12 +204,13 @@ class Notices:
         model = self._engine.catalog.models.get(errand_of(job).wish.model)
         if model is None:
             return say("gate.gone")
-        # An outage is not over because its gate has opened: one photo is tried then.
-        outages = [one for one in await store.outages.list() if one.ended_at is None]
+        now = self._engine.now()
+        # An outage is not over because its gate has opened: one photo is tried then, which takes a while.
+        outages = [one for one in await store.outages.list() if one.ended_at is None and now < one.until + A_TRY_TAKES]
         waits = {(one.provider, one.model_id): (one.kind, one.until) for one in outages}
-        gates = await store.gates.closed(self._engine.now())
+        gates = await store.gates.closed(now)
         waits |= {(gate.provider, gate.model_id): (gate.kind, gate.closed_until) for gate in gates}
-        kind, until = waits.get((model.provider, model.id), ("", self._engine.now()))
+        kind, until = waits.get((model.provider, model.id), ("", now))
         return say(f"gate.{kind}", until=f"{until:%H:%M} UTC") if kind else ""
 
     async def _show(self, job: Job, text: str, buttons: Buttons, *, spare: bool = False) -> bool:

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import random
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,11 +28,13 @@ from engine.providers import Surroundings, builders
 from engine.reporter import Reporter
 from engine.retry import Policy
 from engine.settings import Settings
-from engine.store import Store
+from engine.store import Blobs, Store
 from engine.upkeep import Upkeep
 from engine.work import Style, Work
 
 log = logging.getLogger(__name__)
+
+SPARE_THREADS = 32
 
 
 def _utc_now() -> datetime:
@@ -109,15 +112,18 @@ async def open_engine(
     models: Collection[str] = (),
     now: Callable[[], datetime] = _utc_now,
     rng: random.Random | None = None,
+    blobs: Blobs | None = None,
 ) -> AsyncIterator[Engine]:
     """Open the data folder and build everything. Raises `SettingsError` or `StoreError`.
 
-    `models` are those that will be wanted soon; none means those that the settings name.
+    `models` are those that will be wanted soon; none means those that the settings name. `blobs` replace those of the
+    settings.
     """
     catalog = load_catalog(settings.models, settings.modules)
     _check_providers(catalog)
+    _provide_threads(settings.engine.concurrency)
     data_dir = settings.engine.data_dir
-    store, decoder = Store(data_dir), Decoder()
+    store, decoder = Store(data_dir, blobs), Decoder()
     async with contextlib.AsyncExitStack() as closing:
         closing.push_async_callback(decoder.aclose)
         providers = _providers(settings, decoder, now)
@@ -132,6 +138,12 @@ async def open_engine(
         closing.callback(presence.close)
         await _take_over(store, presence, now)
         yield _assemble(settings, catalog, store, decoder, providers, presence, now, rng or random.SystemRandom())
+
+
+def _provide_threads(concurrency: int) -> None:
+    """Threads for files: asyncio's own few would all hang in a disk or share that hangs, and everything with them."""
+    threads = ThreadPoolExecutor(SPARE_THREADS + 4 * concurrency, thread_name_prefix="files")
+    asyncio.get_running_loop().set_default_executor(threads)
 
 
 @asynccontextmanager

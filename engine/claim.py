@@ -9,7 +9,7 @@ Guarantees:
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from datetime import datetime, timedelta
 
 from engine.catalog import Catalog, Model
@@ -50,6 +50,7 @@ class Claims:
         # Images are prepared while others are being answered, so that no call waits for a decoder.
         self._capacity = concurrency + max(2, concurrency // 2)
         self._lanes: dict[tuple[str, str], Lane] = {}
+        self._seen_closed: set[tuple[str, str]] = set()
         self._woken = asyncio.Event()
         self._due: datetime | None = None
 
@@ -124,16 +125,24 @@ class Claims:
     async def _open_models(self, now: datetime) -> tuple[list[str], int]:
         """The models that may be claimed for now, and how many images of each at the most."""
         closed = {(gate.provider, gate.model_id): gate.kind for gate in await self._store.gates.closed(now)}
+        self._open_lanes(closed)
         free = self._capacity - sum(lane.claimed for lane in self._lanes.values())
         room = {}
         for name, model in self._catalog.models.items():
             lane, kind = self.lane(model), closed.get((model.provider, model.id))
             if kind in LASTING:
                 lane.is_on_trial = True  # perhaps another process has met it
-            if kind is None:
+            if kind is None and not lane.is_closed(now):
                 room[name] = min(free, self._room(lane))
         models = [name for name, images in room.items() if images > 0]
         return models, min((room[name] for name in models), default=0)
+
+    def _open_lanes(self, closed: Collection[tuple[str, str]]) -> None:
+        """Open those whose gate was seen closed and is not any more: time has passed, or somebody has opened it."""
+        for key in self._seen_closed.difference(closed):
+            if key in self._lanes:
+                self._lanes[key].open()
+        self._seen_closed = set(closed)
 
     def _room(self, lane: Lane) -> int:
         return (1 if lane.is_on_trial else lane.limit + self._capacity - self._concurrency) - lane.claimed

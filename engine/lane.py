@@ -84,6 +84,10 @@ class Lane:
         """Let nobody call before `until`."""
         self._closed_until = max(until, self._closed_until or until)
 
+    def open(self) -> None:
+        """Let calls begin again, whatever time was named."""
+        self._closed_until = None
+
     def is_closed(self, now: datetime) -> bool:
         return self._closed_until is not None and now < self._closed_until
 

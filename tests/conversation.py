@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,23 @@ def settings_for(folder: Path, server: TelegramServer, **options: Any) -> Settin
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+class Clock:
+    """The real time, and what the test skips of it."""
+
+    def __init__(self) -> None:
+        self._skipped = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self._skipped
+
+    def skip(self, engine: Engine, time: timedelta) -> None:
+        """Let time pass for an engine, which looks what is due then."""
+        self._skipped += time
+        engine.claims.wake()
+        for listener in engine.on_finished:
+            listener()
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from engine.job import Attempt, Image, Job, NewImage, NewJob, Original
 from engine.publish import sha256_of
 from engine.secrets import Secrets
 from engine.settings import EngineSettings, GeminiSettings, Settings
+from engine.store import Blobs
 
 LOOK_EVERY = 0.01
 WITHIN = 20.0
@@ -160,20 +161,30 @@ async def _value(answer: Any) -> Any:
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, folder: Path, *, clock: Clock | None = None, rng: random.Random | None = None
+    settings: Settings,
+    folder: Path,
+    *,
+    clock: Clock | None = None,
+    rng: random.Random | None = None,
+    blobs: Blobs | None = None,
 ) -> AsyncIterator[Workshop]:
     """An engine that does not work yet."""
     clock = clock or Clock()
-    async with open_engine(settings, now=clock, rng=rng or NoJitter(1)) as engine:
+    async with open_engine(settings, now=clock, rng=rng or NoJitter(1), blobs=blobs) as engine:
         yield Workshop(engine, folder, clock)
 
 
 @asynccontextmanager
 async def working(
-    settings: Settings, folder: Path, *, clock: Clock | None = None, rng: random.Random | None = None
+    settings: Settings,
+    folder: Path,
+    *,
+    clock: Clock | None = None,
+    rng: random.Random | None = None,
+    blobs: Blobs | None = None,
 ) -> AsyncIterator[Workshop]:
     """An engine at work; it is stopped in the end."""
-    async with opened(settings, folder, clock=clock, rng=rng) as workshop:
+    async with opened(settings, folder, clock=clock, rng=rng, blobs=blobs) as workshop:
         workshop.stop = asyncio.Event()
         workshop.running = asyncio.create_task(workshop.engine.run(workshop.stop))
         try:

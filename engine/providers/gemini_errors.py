@@ -5,6 +5,7 @@ Importing this imports the SDK, which takes more than half a second.
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
 from json import JSONDecodeError
@@ -103,7 +104,8 @@ def _throttled(error: APIError, said: str, now: datetime) -> RateLimited | Misco
     known = f" ({excerpt(', '.join(filter(None, names)))})" if any(names) else ""
     if any("perday" in name.lower().replace("_", "") for name in names):
         why = f"The project's quota for today is used up{known}; Google renews it at midnight Pacific time."
-        return RateLimited(Limit.DAY, next_quota_day(now), why)
+        there = _time_there(error, now)
+        return RateLimited(Limit.DAY, now + (next_quota_day(there) - there), why)
     return RateLimited(Limit.MINUTE, _come_back(error, now), f"Google takes no more requests just now{known}.")
 
 
@@ -114,8 +116,8 @@ def _value(quota: dict[str, Any]) -> bool:
 def _come_back(error: APIError, now: datetime) -> datetime | None:
     """When the service asks to come back, by its RetryInfo or the Retry-After header; at most a day ahead."""
     waits = [wait for detail in _details(error) if (wait := _duration(detail.get("retryDelay"))) is not None]
-    headers = getattr(error.response, "headers", None) or {}
-    wait = max(waits) if waits else _retry_after(str(headers.get("Retry-After", "")), now)
+    headers = _headers(error)
+    wait = max(waits) if waits else _retry_after(str(headers.get("Retry-After", "")), _time_there(error, now))
     return None if wait is None else now + wait
 
 
@@ -134,15 +136,28 @@ def _duration(value: object) -> timedelta | None:
     return _bounded(seconds) if math.isfinite(seconds) else None
 
 
-def _retry_after(header: str, now: datetime) -> timedelta | None:
-    if header.strip().isdecimal():
-        return _duration(header.strip())
+def _headers(error: APIError) -> Mapping[str, str]:
+    return getattr(error.response, "headers", None) or {}
+
+
+def _time_there(error: APIError, now: datetime) -> datetime:
+    """What the service's clock says: its days and moments are by that one, and ours may be wrong by hours."""
+    return _moment(str(_headers(error).get("Date", ""))) or now
+
+
+def _moment(header: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(header)
     except ValueError:
         return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return _bounded((aware - now).total_seconds())
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _retry_after(header: str, now: datetime) -> timedelta | None:
+    if header.strip().isdecimal():
+        return _duration(header.strip())
+    moment = _moment(header)
+    return _bounded((moment - now).total_seconds()) if moment else None
 
 
 def _bounded(seconds: float) -> timedelta:

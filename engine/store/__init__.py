@@ -40,7 +40,8 @@ __all__ = [
 class Store:
     """The database and the blobs of one data folder."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, blobs: Blobs | None = None) -> None:
+        """`blobs` are in `data_dir`, too, unless others are given."""
         self._database = Database(data_dir / "lightwork.sqlite3")
         self.jobs = Jobs(self._database)
         self.staging = Staging(self._database)
@@ -52,7 +53,7 @@ class Store:
         self.gates = Gates(self._database)
         self.outages = Outages(self._database)
         self.seen = SeenFiles(self._database)
-        self.blobs = Blobs(data_dir / "blobs")
+        self.blobs = blobs or Blobs(data_dir / "blobs")
 
     async def open(self) -> None:
         """Create or migrate the database. Raises `StoreError`."""

@@ -1,11 +1,11 @@
 """Admins are told once of a model that stops working, and once when it works again."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from conversation import ANNA, OWNER, heard, said, talking
+from conversation import ANNA, BEN, OWNER, Clock, heard, said, talking
 from hot_folder import photo
 from servers.gemini import GeminiServer
 from servers.gemini_behaviours import BAD_KEY, GONE, Answer, Behaviour, Throttle
@@ -16,16 +16,6 @@ from engine.app import Engine
 
 DAY_QUOTA = Throttle(quota="GenerateRequestsPerDayPerProjectPerModel")
 SECOND = 2
-
-
-class Clock:
-    """The real time, and what the test skips of it."""
-
-    def __init__(self) -> None:
-        self.skipped = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.skipped
 
 
 async def told_for_good(engine: Engine, *admins: int) -> None:
@@ -47,18 +37,27 @@ def told(server: TelegramServer, admin: int) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "words", "reason", "wait"),
+    ("behaviour", "words", "reason", "waits", "wait"),
     [
-        (GONE, "does not know nano_banana any more", "gemini-nano-banana-2.1", timedelta(hours=1)),
-        (BAD_KEY, "does not accept the key or the account", "Check GEMINI_API_KEY.", timedelta(minutes=5)),
-        (DAY_QUOTA, "Today's quota of nano_banana", "midnight Pacific time", timedelta(hours=26)),
+        (
+            *(GONE, "does not know nano_banana any more", "gemini-nano-banana-2.1"),
+            *("the chosen model is not available", timedelta(hours=1)),
+        ),
+        (
+            *(BAD_KEY, "does not accept the key or the account", "Check GEMINI_API_KEY."),
+            *("the image service does not accept the bot's key", timedelta(minutes=5)),
+        ),
+        (
+            *(DAY_QUOTA, "Today's quota of nano_banana", "midnight Pacific time"),
+            *("today's quota of the image service is used up; it goes on at", timedelta(hours=26)),
+        ),
     ],
     ids=["gone", "key", "day"],
 )
 async def test_an_outage_is_told_once_and_so_is_its_end(
-    telegram: TelegramServer, tmp_path: Path, behaviour: Behaviour, words: str, reason: str, wait: timedelta
+    telegram: TelegramServer, tmp_path: Path, behaviour: Behaviour, words: str, reason: str, waits: str, wait: timedelta
 ) -> None:
-    anna, clock = telegram.user(ANNA), Clock()
+    anna, ben, clock = telegram.user(ANNA), telegram.user(BEN), Clock()
     for admin in (OWNER, SECOND):
         telegram.user(admin)
     async with (
@@ -76,9 +75,13 @@ async def test_an_outage_is_told_once_and_so_is_its_end(
         assert reason in (await heard(telegram, OWNER, words)).text
         await heard(telegram, SECOND, words)
         await told_for_good(engine, OWNER, SECOND)
+        await heard(telegram, ANNA, f"Waiting: {waits}")
+        for person in (anna, ben):
+            person.writes("/status")
+        await heard(telegram, ANNA, f"‖ {waits}")
+        assert "‖" not in (await heard(telegram, BEN, "Nothing is being worked on.")).text
         asked, gemini.default = len(gemini.requests), Answer()
-        clock.skipped += wait
-        engine.claims.wake()
+        clock.skip(engine, wait)
         await heard(telegram, ANNA, "Done: all 3.")
         assert len(gemini.requests) == asked + 3
         await heard(telegram, OWNER, "nano_banana works again.")
@@ -144,8 +147,7 @@ async def test_an_admin_without_a_chat_keeps_no_other_from_being_told(telegram: 
         await heard(telegram, OWNER, "does not know nano_banana any more")
         await told_for_good(engine, OWNER)
         gemini.default = Answer()
-        clock.skipped += timedelta(hours=1)
-        engine.claims.wake()
+        clock.skip(engine, timedelta(hours=1))
         await heard(telegram, OWNER, "nano_banana works again.")
         await all_over(engine)
     asked = [call for call in telegram.called("sendMessage") if call.chat_id == SECOND]

@@ -160,3 +160,25 @@ async def checked(folder: Path) -> str:
     environment = {"GEMINI_API_KEY": "test"}
     await asyncio.to_thread(check, folder / "config.toml", environment, folder, said.append)
     return "\n".join(said)
+
+
+async def test_a_gate_that_somebody_else_has_opened_is_tried_at_once_by_a_process_that_goes_on(
+    shop: Workshop, server: GeminiServer
+) -> None:
+    """Changed settings were read again, or another LightWork was started on the same data folder."""
+    server.default = GONE
+    job_id = await shop.job(*(shop.photo(f"{number}.jpg") for number in range(5)))
+    await closed(shop, job_id)
+    asked = server.posts
+    await shop.engine.store.gates.reopen("gone")
+    shop.engine.claims.wake()
+    await shop.until(lambda: server.posts > asked)
+    await closed(shop, job_id)
+    assert server.posts == asked + 1
+    server.default = Answer()
+    await shop.engine.store.gates.reopen("gone")
+    shop.engine.claims.wake()
+    job = await shop.finished(job_id)
+    tries = [len(await shop.attempts(image)) for image in await shop.images(job_id)]
+    assert job.completed == 5
+    assert sum(tries) <= 5 + 5 + 1 + 5, "nobody is claimed again and again without a call"

@@ -1,16 +1,17 @@
 """Fixtures of the provider tests."""
 
 from collections.abc import AsyncIterator
+from email.utils import format_datetime
 
 import pytest
 import pytest_asyncio
-from gemini_asking import Service, provider
+from gemini_asking import NOW, Service, provider
 from servers.gemini import GeminiServer
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared() -> AsyncIterator[Service]:
-    async with GeminiServer() as server:
+    async with GeminiServer(date=format_datetime(NOW, usegmt=True)) as server:
         gemini = provider(server.url)
         yield Service(server, gemini)
         await gemini.aclose()

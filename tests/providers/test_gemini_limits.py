@@ -94,3 +94,30 @@ async def test_a_spend_limit_over_ten_minutes_is_waited_for(service: Service) ->
     outcome = await service.answers(Throttle(delay="21.5s", message="Spend-based rate limit reached; limit: 20"))
     assert isinstance(outcome, RateLimited)
     assert outcome.until == IN_21_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("date", "wait"),
+    [
+        ("Fri, 20 Nov 2026 12:00:00 GMT", timedelta(hours=20, minutes=2)),
+        ("Fri, 20 Nov 2026 07:30:00 GMT", timedelta(minutes=32)),
+        ("Sat, 21 Nov 2026 07:00:00 GMT", timedelta(hours=1, minutes=2)),
+        ("Sat, 21 Nov 2026 09:00:00 GMT", timedelta(hours=23, minutes=2)),
+        ("yesterday", timedelta(hours=20, minutes=2)),
+    ],
+    ids=["right", "ours is fast", "ours is slow", "ours is a day behind", "told in no known way"],
+)
+async def test_the_quotas_day_is_that_of_the_services_clock(service: Service, date: str, wait: timedelta) -> None:
+    before, service.server.date = service.server.date, date
+    outcome = await service.answers(Throttle(quota=PER_DAY))
+    service.server.date = before
+    assert isinstance(outcome, RateLimited)
+    assert outcome.until == NOW + wait
+
+
+async def test_a_moment_to_come_back_at_is_one_of_the_services_clock(service: Service) -> None:
+    before, service.server.date = service.server.date, "Fri, 20 Nov 2026 15:00:00 GMT"
+    outcome = await service.answers(Throttle(retry_after="Fri, 20 Nov 2026 15:01:00 GMT"))
+    service.server.date = before
+    assert isinstance(outcome, RateLimited)
+    assert outcome.until == NOW + timedelta(minutes=1)

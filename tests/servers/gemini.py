@@ -46,7 +46,7 @@ class GeminiServer:
 
     `posts` counts every POST whose head arrived, `requests` holds those that were read to their end and understood,
     `abandoned` counts clients that left before their answer, `connections` the lines that were used; `arrived` and
-    `left` are set by the first of each.
+    `left` are set by the first of each. `date` replaces the Date header, by which the service tells its time.
     """
 
     def __init__(
@@ -59,12 +59,14 @@ class GeminiServer:
         delay: float = 0.0,
         echo: bool = True,
         keep_inputs: bool = True,
+        date: str = "",
     ) -> None:
         self.plan = deque(plan)
         self.default: Behaviour = default or Answer()
         self.rule = rule
         self.requests: list[Received] = []
         self.checks: list[str] = []
+        self.date = date
         self.posts = self.abandoned = 0
         self.connections: set[object] = set()
         self.arrived, self.left = asyncio.Event(), asyncio.Event()
@@ -74,6 +76,7 @@ class GeminiServer:
 
     def _app(self) -> web.Application:
         app = web.Application(client_max_size=LARGEST_BODY)
+        app.on_response_prepare.append(self._set_date)
         app.router.add_post("/{version:v1|v1beta}/models/{model}:generateContent", self._generate)
         app.router.add_get("/{version:v1|v1beta}/models/{model}", self._model)
         app.router.add_post("/_plan", self._set_plan)
@@ -90,6 +93,10 @@ class GeminiServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._runner.cleanup()
+
+    async def _set_date(self, _: web.Request, response: web.StreamResponse) -> None:
+        if self.date:
+            response.headers["Date"] = self.date
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
         self.posts += 1
