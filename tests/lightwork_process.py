@@ -27,6 +27,7 @@ settle = "150ms"
 group_after = "400ms"
 rescan = "{rescan}"
 polling = "{polling}"
+{more}
 """
 DEFAULTS = {
     "data_dir": "data",
@@ -36,13 +37,15 @@ DEFAULTS = {
     "url": "",
     "rescan": "30s",
     "polling": "auto",
+    "more": "",
 }
 
 
 class LightWork(HotFolder):
     """A watched folder at `folder/photos`, and the processes that watch it, one after the other.
 
-    `prefix` is a command that starts the process, such as `unshare`.
+    `prefix` is a command that starts the process, such as `unshare`; `environment` is what a start is given beside
+    one's own; the setting `more` is the text of further settings.
     """
 
     def __init__(self, folder: Path, *, prefix: Sequence[str] = (), **settings: object) -> None:
@@ -54,6 +57,7 @@ class LightWork(HotFolder):
         self._log = folder / "log"
         self._said_before = 0
         self._prefix = prefix
+        self.environment: dict[str, str] = {}
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -67,7 +71,7 @@ class LightWork(HotFolder):
 
     async def start(self) -> None:
         command = [*self._prefix, LIGHTWORK, "run", "--config", str(self._config)]
-        environment = {**os.environ, "GEMINI_API_KEY": "test"}
+        environment = {**os.environ, "GEMINI_API_KEY": "test", **self.environment}
         with self._log.open("ab") as log:
             self._said_before = log.tell()
             self._process = await asyncio.create_subprocess_exec(

@@ -10,19 +10,16 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from chat_promise import CONTROL, FILE, PHOTO, ChatPromise, kind_of
 from hot_folder import photo
 from servers.telegram import TelegramServer
 from servers.telegram_behaviours import Behaviour, Hang, Slow
-from servers.telegram_chats import Message
 from servers.telegram_people import Person
 from servers.telegram_wire import Call
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "bot"))
 from bot_process import BotProcess, bot_process
 
-PHOTO, FILE, CONTROL = "photo", "document", "control"
-ALBUMS = {"sendMediaGroup", "sendPhoto", "sendDocument"}
-DONE = "Done"
 IN_ALBUM = 2
 ACCEPTED, NOT_ACCEPTED = Slow(60), Hang()
 
@@ -32,14 +29,6 @@ async def telegram() -> AsyncIterator[TelegramServer]:
     """It outlives the bot, and remembers everything."""
     async with TelegramServer() as server:
         yield server
-
-
-def kind_of(call: Call) -> str:
-    """What a call hands over; "": something else."""
-    if call.method in ALBUMS:
-        return PHOTO if call.method == "sendPhoto" or call.params.get("media", [{}])[0].get("type") == PHOTO else FILE
-    is_control = call.method == "sendMessage" and str(call.params["text"]).startswith(DONE)
-    return CONTROL if is_control else ""
 
 
 @dataclass(frozen=True)
@@ -94,8 +83,8 @@ class Story:
         self.server, self.bot, self.people = server, bot, people
         self.trap = Trap()
         server.rule = self.trap
+        self.promise = ChatPromise(server, IN_ALBUM)
         self._busy: list[Person] = []
-        self._kills: list[int] = []
 
     async def somebody_sends_an_album(self) -> Person:
         """Somebody who has sent none yet."""
@@ -106,7 +95,7 @@ class Story:
         return person
 
     async def is_killed(self) -> None:
-        self._kills.append(len(self.server.calls))
+        self.promise.killed()
         await self.bot.kill()
         await self.bot.start()
 
@@ -116,47 +105,12 @@ class Story:
             await self.trap.caught.wait()
         await self.is_killed()
 
-    def at_risk(self) -> set[tuple[int, str]]:
-        """What may be there twice: in each chat what was handed over last before a kill."""
-        risks = set()
-        for kill in self._kills:
-            newest = {call.chat_id: kind for call in self.server.calls[:kill] if (kind := kind_of(call))}
-            risks |= set(newest.items())
-        return risks
-
-    def there(self, person: Person, kind: str) -> list[Message]:
-        messages = person.chat.messages
-        if kind == CONTROL:
-            return [message for message in messages if message.text.startswith(DONE)]
-        return [message for message in messages if message.kind == kind]
-
     async def check_nothing_lost_or_doubled(self) -> None:
-        await self.server.until(lambda: not self.server.world.updates.waiting)
-        await self.bot.until_all_is_handed_over()
-        risks = self.at_risk()
-        for person in self._busy:
-            for kind in (PHOTO, FILE, CONTROL):
-                allowed = 2 if (person.id, kind) in risks else 1
-                copies = [message.text for message in self.there(person, kind)]
-                at_most = allowed * (1 if kind == CONTROL else IN_ALBUM)
-                assert len(copies) <= at_most, f"{person.id}: {kind} {copies}, killed before calls {self._kills}"
-            await self._get_what_is_doubtful(person)
-            for kind in (PHOTO, FILE):
-                names = {message.text.partition("/")[0] for message in self.there(person, kind)}
-                assert names == {str(number) for number in range(1, IN_ALBUM + 1)}
+        await self.promise.check(self._busy, self.bot.until_all_is_handed_over)
         assert self.bot.asked("PRAGMA integrity_check") == "ok"
         assert self.bot.asked("SELECT count(*) FROM jobs") == len(self._busy)
         assert self.bot.asked("SELECT count(*) FROM images WHERE status = 'COMPLETED'") == IN_ALBUM * len(self._busy)
         assert "Traceback" not in self.bot.log()
-
-    async def _get_what_is_doubtful(self, person: Person) -> None:
-        """Two kills in the same call may have lost it, and the last message must say so."""
-        control = self.there(person, CONTROL)[-1]
-        if ["Send again"] in control.labels:
-            person.presses(control, "Send again")
-            before = len(self.there(person, CONTROL))
-            await self.server.until(lambda: len(self.there(person, CONTROL)) > before)
-            await self.bot.until_all_is_handed_over()
 
 
 @asynccontextmanager
