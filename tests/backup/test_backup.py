@@ -42,7 +42,7 @@ def settings_at(data_dir: Path, **engine: str) -> Settings:
 async def data(tmp_path: Path) -> Path:
     """A data folder with one job, whose photo lies among the blobs, as those of chats do, and one stored answer."""
     async with open_engine(settings_at(tmp_path / "data")) as engine:
-        path = engine.store.blobs.path("photos/job/image")
+        path = Path(engine.store.blobs.address("photos/job/image"))
         await engine.store.blobs.put(("photos/job/image", photo(1)), ("results/ab/abc", b"paid for"))
         original = Original(str(path), sha256_of(path), path.stat().st_size, path.stat().st_mtime_ns)
         job = await engine.intake.open(NewJob("me", "nobody", "key", "title"))
