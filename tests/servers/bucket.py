@@ -76,7 +76,8 @@ def signatures_are_checked(url: str) -> Iterator[None]:
 
 
 def _count_requests_without_checks(url: str, number: int) -> None:
-    with urlopen(Request(f"{url}/moto-api/reset-auth", str(number).encode(), method="POST")):  # noqa: S310 - loopback
+    told = str(number).encode()
+    with urlopen(Request(f"{url}/moto-api/reset-auth", told, {"Content-Type": "text/plain"})):  # noqa: S310 - loopback
         pass
 
 
