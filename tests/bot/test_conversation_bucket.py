@@ -46,7 +46,7 @@ async def test_a_conversation_with_album_comparison_redo_refining_and_zip(
         with zipfile.ZipFile(io.BytesIO(sent(telegram, ANNA, "document")[-1].data)) as archive:
             assert (len(archive.namelist()), archive.testzip()) == (2, None)
 
-        anna.presses(control, "Redo")
+        anna.presses(control, "Redo all")
         await telegram.until(lambda: len(said(telegram, ANNA, "Done: all 2.")) == 2)
         result = sent(telegram, ANNA, "document")[-1]
         await kept(engine, result)
