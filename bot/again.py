@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from bot.errand import FRONTEND, Errand, Wish, errand_of, owner_of
 from bot.grouping import Origin
@@ -46,11 +45,19 @@ class Again:
 
     async def refine(self, job: Job, image: Image, by: Origin, request: str, text: str, *, reply_to: int) -> str | None:
         """Edit a result as a text says."""
-        path = self._engine.store.blobs.path(kept_key(image.id))
-        original = await asyncio.to_thread(_original, path)
+        original = await self._original(kept_key(image.id))
         wish = replace(errand_of(job).wish, module=REFINING, module_prompt="", prompt=text)
         new = replace(_copy(image), inputs=(original,), prompt=text)
         return await self._make(job, by, request, [new], wish, key=request, reply_to=reply_to)
+
+    async def _original(self, key: str) -> Original:
+        """A blob as an input. Raises NotFound if it is not kept any more."""
+        blobs = self._engine.store.blobs
+        async with blobs.files(key) as (path,):
+            if path is None:
+                raise NotFound("The result is not kept any more.")
+            size, digest = await asyncio.to_thread(lambda: (path.stat().st_size, sha256_of(path)))
+        return Original(blobs.address(key), digest, size, 0)
 
     async def _images(self, job: Job, status: ImageStatus, number: int) -> list[Image]:
         numbered = enumerate(in_order(await self._engine.store.images.of_job(job.id, limit=job.total)), start=1)
@@ -96,12 +103,3 @@ def _copy(image: Image) -> NewImage:
         image.tier,
         image.place,
     )
-
-
-def _original(path: Path) -> Original:
-    """Raises NotFound if the result is not kept any more."""
-    try:
-        stat = path.stat()
-        return Original(str(path.absolute()), sha256_of(path), stat.st_size, stat.st_mtime_ns)
-    except FileNotFoundError:
-        raise NotFound("The result is not kept any more.") from None

@@ -9,8 +9,10 @@ Guarantees:
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -142,24 +144,36 @@ class _Handing:
         await self._engine.store.deliveries.note(self._delivery, self._receipt, shown)
 
     async def _send_album(self, step: Step) -> list[Shown]:
-        parcels = [await asyncio.to_thread(self._parcel, step.kind, image) for image in step.images]
-        sent = await self._client.send_files(self._errand.origin, step.kind, parcels, reply_to=self._errand.reply_to)
+        origin, reply_to = self._errand.origin, self._errand.reply_to
+        async with self._parcels(step) as parcels:
+            sent = await self._client.send_files(origin, step.kind, parcels, reply_to=reply_to)
         chat = self._client.home(self._errand.origin.chat)
         return [
             Shown(chat, message, self._job.id, image.id, RESULT)
             for message, image in zip(sent, step.images, strict=True)
         ]
 
-    def _parcel(self, kind: str, image: Image) -> Parcel:
+    @asynccontextmanager
+    async def _parcels(self, step: Step) -> AsyncIterator[list[Parcel]]:
         """Beside the files, small previews do; alone, the photos are as good as they can be."""
-        blobs, result = self._engine.store.blobs, blobs_path(self._engine, image)
-        preview = blobs.path(preview_key(image.id, "after"))
         alone = self._receipt["wish"]["delivery"] == "photo"
-        is_preview = kind == PHOTOS and preview.exists() and not (alone and is_fit_as_photo(image))
+        small = [image for image in step.images if step.kind == PHOTOS and not (alone and is_fit_as_photo(image))]
+        async with self._files([preview_key(image.id, "after") for image in small]) as previews:
+            found = {image.id: path for image, path in zip(small, previews, strict=True) if path}
+            full = [image for image in step.images if image.id not in found]
+            async with self._files([kept_key(image.id) for image in full]) as results:
+                found |= {image.id: path for image, path in zip(full, results, strict=True) if path}
+                yield [self._parcel(image, found.get(image.id)) for image in step.images]
+
+    def _files(self, keys: Sequence[str]) -> AbstractAsyncContextManager[list[Path | None]]:
+        return self._engine.store.blobs.files(*keys)
+
+    def _parcel(self, image: Image, path: Path | None) -> Parcel:
         name = output_name(image.name, image.result["format"])
+        if path is None:
+            raise FileNotFoundError(f"{name} is not kept any more")
         total, number = self._job.total, self._numbers[image.id]
-        caption = f"{number}/{total} · {name}" if total > 1 else name
-        return Parcel(preview if is_preview else result, name, caption)
+        return Parcel(path, name, f"{number}/{total} · {name}" if total > 1 else name)
 
     async def _send_control(self, images: Sequence[Image]) -> list[Shown]:
         text = self._control_text(images)
@@ -214,8 +228,3 @@ class _Handing:
         if job.completed == job.total:
             return say("result.all_done", total=job.total) if job.total > 1 else say("result.done")
         return say("result.some_done", completed=job.completed, total=job.total)
-
-
-def blobs_path(engine: Engine, image: Image) -> Any:
-    """Where the finished picture of an image lies."""
-    return engine.store.blobs.path(kept_key(image.id))

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from telegram import Bot
 from telegram.error import BadRequest
@@ -15,7 +14,6 @@ from bot.parcel import in_order
 from engine.app import Engine
 from engine.errors import NotFound
 from engine.job import Image, ImageStatus, Job, NewImage, Original
-from engine.publish import replace
 from engine.settings import Settings
 
 AT_ONCE = 4
@@ -92,13 +90,17 @@ class Downloads:
             await self._refuse(image, refusal)
             return ()
         try:
-            async with self._places:
-                data = await self._bytes_of(file)
+            async with self._places:  # also while it is put away: no more photos are held in memory
+                return (await self._keep(image, await self._bytes_of(file)),)
         except BadRequest as error:
             await self._refuse(image, too_large(self._largest) if "too big" in str(error) else GONE)
             return ()
-        path = self._engine.store.blobs.path(f"photos/{image.job_id}/{image.id}")
-        return (await asyncio.to_thread(_keep, path, data),)
+
+    async def _keep(self, image: Image, data: bytes) -> Original:
+        blobs, key = self._engine.store.blobs, f"photos/{image.job_id}/{image.id}"
+        await blobs.put((key, data))
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+        return Original(blobs.address(key), digest, len(data), 0)
 
     async def _bytes_of(self, file: File) -> bytes:
         found = await self._bot.get_file(file.id, read_timeout=TIMEOUT)
@@ -125,9 +127,3 @@ def _judge(file: File, largest: int) -> Refusal | None:
     if not file.claims_to_be_a_picture:
         return NO_PICTURE
     return too_large(largest) if file.size > largest else None
-
-
-def _keep(path: Path, data: bytes) -> Original:
-    replace(path, data, tag=uuid4().hex)
-    stat = path.stat()
-    return Original(str(path.absolute()), hashlib.sha256(data).hexdigest(), stat.st_size, stat.st_mtime_ns)

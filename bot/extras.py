@@ -63,7 +63,8 @@ class Extras:
         """Send all results in ZIP files of at most 50 MB."""
         say = speaking(language)
         made = [image for image in await self._desk.images(job) if image.status is ImageStatus.COMPLETED]
-        there = [image for image in made if self._path(image).exists()]
+        blobs = self._desk.engine.store.blobs
+        there = [image for image in made if await blobs.exists(kept_key(image.id))]
         if not there:
             await self._desk.client.say(origin, say("result.not_kept"), reply_to=errand_of(job).reply_to)
             return
@@ -75,15 +76,14 @@ class Extras:
             for number, part in enumerate(parts, start=1):
                 name = f"lightwork-{job.id[-8:]}{f'-{number}' if len(parts) > 1 else ''}.zip"
                 path = Path(folder) / name
-                await asyncio.to_thread(write_zip, path, [(name, self._path(image)) for name, image in part])
+                async with blobs.files(*(kept_key(image.id) for _, image in part)) as results:
+                    files = [(name, result) for (name, _), result in zip(part, results, strict=True) if result]
+                    await asyncio.to_thread(write_zip, path, files)
                 caption = f"{number}/{len(parts)}" if len(parts) > 1 else ""
                 (sent,) = await self._desk.client.send_files(origin, FILES, [Parcel(path, name, caption)])
                 chat = self._desk.client.home(origin.chat)
                 await self._desk.engine.store.messages.remember(Shown(chat, sent, job.id, role=CONTROL))
                 await asyncio.to_thread(path.unlink)
-
-    def _path(self, image: Image) -> Path:
-        return self._desk.engine.store.blobs.path(kept_key(image.id))
 
     async def history(self, jobs: Sequence[Job], origin: Origin, person: Person, title: str) -> None:
         """List jobs, each with a button that brings its own buttons back."""

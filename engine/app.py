@@ -28,7 +28,7 @@ from engine.providers import Surroundings, builders
 from engine.reporter import Reporter
 from engine.retry import Policy
 from engine.settings import Settings
-from engine.store import Blobs, Store
+from engine.store import Away, Blobs, Store, blobs_at
 from engine.upkeep import Upkeep
 from engine.work import Style, Work
 
@@ -123,6 +123,7 @@ async def open_engine(
     _check_providers(catalog)
     _provide_threads(settings.engine.concurrency)
     data_dir = settings.engine.data_dir
+    blobs = blobs or blobs_at(settings.engine.blobs, data_dir, settings.secrets)
     store, decoder = Store(data_dir, blobs), Decoder()
     async with contextlib.AsyncExitStack() as closing:
         closing.push_async_callback(decoder.aclose)
@@ -134,6 +135,7 @@ async def open_engine(
         await closing.enter_async_context(_beside(decoder.warm_up(), *(providers[name].warm_up() for name in soon)))
         closing.push_async_callback(store.aclose)
         await store.open()
+        await _look_at(blobs)
         presence = Presence(data_dir)
         closing.callback(presence.close)
         await _take_over(store, presence, now)
@@ -156,6 +158,16 @@ async def _beside(*preparations: Coroutine[Any, Any, None]) -> AsyncIterator[Non
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _look_at(blobs: Blobs) -> None:
+    """Refuse to begin what could keep nothing; an outage passes by itself."""
+    try:
+        await blobs.check()
+    except Away as away:
+        if away.lasting:
+            raise SettingsError(str(away)) from None
+        log.warning("%s", away)
 
 
 async def _take_over(store: Store, presence: Presence, now: Callable[[], datetime]) -> None:

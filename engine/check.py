@@ -15,7 +15,7 @@ from engine.errors import LightWorkError, NotFound
 from engine.provider import Limit, Misconfigured, ModelGone, Provider, RateLimited, Transient
 from engine.secrets import NEEDED_BY
 from engine.settings import Settings
-from engine.store import Gate, Store
+from engine.store import Away, Blobs, Gate, Store
 
 FRONTEND_CHECKS = "lightwork.checks"
 PATIENCE = 15.0
@@ -76,6 +76,15 @@ async def database_finding(open_store: Callable[[], Awaitable[None]]) -> Finding
     except LightWorkError as error:
         return Finding(False, "database", str(error))
     return Finding(True, "database", "opens, and is up to date")
+
+
+async def blobs_finding(blobs: Blobs) -> Finding:
+    """Whether the bucket can be written and read."""
+    try:
+        await blobs.check()
+    except Away as away:
+        return Finding(False, "blobs", str(away))
+    return Finding(True, "blobs", "can be written and read")
 
 
 def module_findings(settings: Settings, catalog: Catalog) -> list[Finding]:

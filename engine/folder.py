@@ -10,6 +10,7 @@ Guarantees:
 """
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -91,19 +92,14 @@ class FolderCourier:
         receipt: dict[str, Any] = {}
         ours: list[Seen] = []
         if image.status is ImageStatus.COMPLETED:
-            receipt = await asyncio.to_thread(self._publish, image, place, delivery.id)
+            async with self._store.blobs.files(output_key(image.id)) as (output,):
+                receipt = await asyncio.to_thread(_publish, output, image, place, delivery.id)
             ours.append(Seen(OUR_RESULTS, receipt["sha256"], 0, 0, receipt["sha256"], image.job_id))
         moved = await self._settle_original(image, place, delivery)
         await self._store.deliveries.delivered(
             delivery, receipt, self._now(), moved=moved.paths, forgotten=moved.left, ours=ours
         )
         await self._store.blobs.delete(output_key(image.id))
-
-    def _publish(self, image: Image, place: FolderPlace, tag: str) -> dict[str, Any]:
-        output = self._store.blobs.path(output_key(image.id))
-        target = Path(place.outbox) / output_name(image.name, image.result["format"])
-        published = publish.publish(output, target.with_name(publish.shortened(target.name)), tag=tag)
-        return {"path": str(published), "sha256": publish.sha256_of(published)}
 
     async def _settle_original(self, image: Image, place: FolderPlace, delivery: Delivery) -> Moved:
         """Move the original once this is the last of its pictures to be handed over."""
@@ -124,6 +120,14 @@ class FolderCourier:
         await asyncio.to_thread(_check_online, job.place.get("markers", ()))
         folder = await self._reporter.write(job)
         await self._store.deliveries.delivered(delivery, {"path": str(folder)}, self._now())
+
+
+def _publish(output: Path | None, image: Image, place: FolderPlace, tag: str) -> dict[str, Any]:
+    if output is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), output_key(image.id))
+    target = Path(place.outbox) / output_name(image.name, image.result["format"])
+    published = publish.publish(output, target.with_name(publish.shortened(target.name)), tag=tag)
+    return {"path": str(published), "sha256": publish.sha256_of(published)}
 
 
 def _check_online(markers: Iterable[str]) -> None:

@@ -11,13 +11,15 @@ from engine.archive import write_zip
 from engine.catalog import Catalog
 from engine.errors import NotFound
 from engine.job import FINISHED, Image, Job
-from engine.report import Entry, Report, write_report
+from engine.report import Entry, Preview, Report, write_report
 from engine.store import Store
 from engine.work import preview_key
 
 ZIP_NAME = "results.zip"
 # Outcomes of attempts (`engine.settlement`) after which an image waits and nothing is held against it.
 WAITED = frozenset({"rate_limited", "model_gone", "misconfigured", "place"})
+# Previews that do not lie on this computer are in memory for so many images at a time.
+AT_ONCE = 50
 
 
 class Reporter:
@@ -36,13 +38,16 @@ class Reporter:
 
         def entries() -> Iterator[Entry]:
             """Runs in the writing thread; rows are fetched on the loop, a page at a time."""
-            after = -1
-            while page := asyncio.run_coroutine_threadsafe(self._page(job.id, after), loop).result():
+            last = -1
+            while page := asyncio.run_coroutine_threadsafe(self._page(job.id, last), loop).result():
                 reasons = asyncio.run_coroutine_threadsafe(self._reasons(page), loop).result()
-                for image in page:
-                    entry = self._entry(image, receipts.get(image.id, {}), folder)
-                    yield replace(entry, waited_for=tuple(reasons[image.id]))
-                after = page[-1].ordinal
+                for at in range(0, len(page), AT_ONCE):
+                    images = page[at : at + AT_ONCE]
+                    previews = asyncio.run_coroutine_threadsafe(self._previews(images), loop).result()
+                    for image, before, after in zip(images, previews[::2], previews[1::2], strict=True):
+                        entry = self._entry(image, before, after, receipts.get(image.id, {}), folder)
+                        yield replace(entry, waited_for=tuple(reasons[image.id]))
+                last = page[-1].ordinal
 
         created, finished = job.created_at.astimezone(), job.finished_at and job.finished_at.astimezone()
         report = Report(job.id, job.id[-8:], job.title, created, finished, self._version, entries())
@@ -62,8 +67,12 @@ class Reporter:
                 reasons[attempt.image_id][attempt.detail] = None
         return reasons
 
-    def _entry(self, image: Image, receipt: Mapping[str, Any], folder: Path) -> Entry:
-        before, after = (self._store.blobs.path(preview_key(image.id, which)) for which in ("before", "after"))
+    async def _previews(self, images: Sequence[Image]) -> list[Preview]:
+        """Before and after of each image, one after the other."""
+        keys = [preview_key(image.id, which) for image in images for which in ("before", "after")]
+        return await self._store.blobs.contents(*keys)
+
+    def _entry(self, image: Image, before: Preview, after: Preview, receipt: Mapping[str, Any], folder: Path) -> Entry:
         provider, model_id = self._made_by(image)
         return Entry(
             name=image.name,
@@ -78,8 +87,8 @@ class Reporter:
             attempts=image.attempt,
             error=image.error,
             advice=image.advice,
-            before=before if before.exists() else None,
-            after=after if after.exists() else None,
+            before=before,
+            after=after,
             width=image.result.get("width", 0),
             height=image.result.get("height", 0),
             before_href=_relative(image.inputs[0].path, folder) if image.inputs else "",

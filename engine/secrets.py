@@ -21,6 +21,9 @@ class Secrets(BaseModel):
     replicate_api_token: SecretStr = SecretStr("")
     runpod_api_key: SecretStr = SecretStr("")
     nano_banana_token: SecretStr = SecretStr("")
+    aws_access_key_id: SecretStr = SecretStr("")
+    aws_secret_access_key: SecretStr = SecretStr("")
+    aws_session_token: SecretStr = SecretStr("")
 
 
 # Which secret the provider of a model needs; a provider that is not named here needs none.
@@ -65,7 +68,8 @@ def misplaced(value: object, above: tuple[str | int, ...] = ()) -> Iterator[tupl
 def home_of(place: tuple[str | int, ...]) -> str:
     """Where the secret found at `place` belongs: the variable of the service whose name is part of the place."""
     words = "_".join(map(str, place)).upper().split("_")
-    variable = next((name for name in VARIABLES if name.split("_")[0] in words), "")
+    exact, service = str(place[-1]).upper(), (name for name in VARIABLES if name.split("_")[0] in words)
+    variable = exact if exact in VARIABLES else next(service, "")
     if not variable:
         return f"the environment variable of its service: {', '.join(VARIABLES[:-1])} or {VARIABLES[-1]}"
     return f"the environment variable {variable}, or into a file that {variable}_FILE names"

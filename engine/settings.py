@@ -5,6 +5,7 @@ first of `--config`, `LIGHTWORK_CONFIG`, `./config.toml`, `config.toml` in the p
 The descriptions are the text of docs/settings.md.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ from engine.settings_problems import Known, Origins, problem, secret_problems, u
 
 CONFIG_NAME = "config.toml"
 PREFIX = "LIGHTWORK_"
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/(?!\.{1,2}(?:/|$))[\w.=-]+)*/?", re.ASCII)
 NOT_SETTINGS = frozenset({"LIGHTWORK_CONFIG", "LIGHTWORK_TEST_DATA"})
 
 
@@ -34,6 +36,12 @@ def _not_yet(advice: str) -> AfterValidator:
         return value
 
     return AfterValidator(refuse)
+
+
+def _bucket(value: str) -> str:
+    if value and not _BUCKET.fullmatch(value):
+        raise ValueError('is not an address such as "s3://bucket/prefix"; leave it empty for files in data_dir')
+    return value
 
 
 class Section(BaseModel):
@@ -51,8 +59,8 @@ class EngineSettings(Section):
     database: Annotated[str, _not_yet("leave it empty for SQLite in data_dir")] = Field(
         "", description="Empty: SQLite in `data_dir`. PostgreSQL is not in this version yet."
     )
-    blobs: Annotated[str, _not_yet("leave it empty for files in data_dir")] = Field(
-        "", description="Empty: files in `data_dir`. Object storage (s3://) is not in this version yet."
+    blobs: Annotated[str, AfterValidator(_bucket)] = Field(
+        "", description="Empty: files in `data_dir`; or `s3://bucket/prefix`, see docs/storage.md."
     )
     concurrency: int = Field(8, ge=1, le=256, description="How many pictures are in work at the same time, at most.")
     max_retries: int = Field(3, ge=0, le=100, description="How often a picture is tried again after a fault.")

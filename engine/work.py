@@ -11,7 +11,8 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +31,7 @@ from engine.provider import Done, Outcome, Picture, Provider, RateLimited, Refus
 from engine.purchase import Answer, Purchases
 from engine.retry import Policy
 from engine.settlement import Settlement, Ticket
-from engine.store import Store
+from engine.store import Store, key_of
 
 log = logging.getLogger(__name__)
 
@@ -137,20 +138,29 @@ class Work:
         return [replace(photo, preview=b"") for photo in photos]  # the call ahead takes long
 
     async def _decode(self, ticket: Ticket, original: Original) -> Prepared:
-        path = Path(original.path)
         try:
-            return await self._decoder.prepare(
-                path,
-                sha256=original.sha256,
-                limits=self._style.limits,
-                edge=ticket.model.input_edge,
-                preview_edge=PREVIEW_EDGE,
-            )
+            async with self._at_hand(original) as path:
+                return await self._decoder.prepare(
+                    path,
+                    sha256=original.sha256,
+                    limits=self._style.limits,
+                    edge=ticket.model.input_edge,
+                    preview_edge=PREVIEW_EDGE,
+                )
         except PhotoError as error:
             if original is ticket.image.inputs[0]:
                 raise
-            told = f"{path.name}, which is to be shown along with it, cannot be used: {error.reason}"
+            told = f"{Path(original.path).name}, which is to be shown along with it, cannot be used: {error.reason}"
             raise PhotoRejected(error.code, told, error.advice) from error
+
+    @asynccontextmanager
+    async def _at_hand(self, original: Original) -> AsyncIterator[Path]:
+        """Where the file of an original lies, if it lies anywhere."""
+        if key := key_of(original.path):
+            async with self._store.blobs.files(key) as (copy,):
+                yield copy or Path(original.path)
+        else:
+            yield Path(original.path)
 
     async def _buy(self, ticket: Ticket, photos: list[Prepared]) -> Answer | None:
         """Ask the service, and keep its picture; None if it made none, which is settled then."""

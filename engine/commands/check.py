@@ -12,6 +12,7 @@ import click
 from engine.catalog import Catalog, load_catalog
 from engine.check import (
     Finding,
+    blobs_finding,
     database_finding,
     frontend_findings,
     model_findings,
@@ -23,7 +24,7 @@ from engine.decoder import Decoder
 from engine.errors import SettingsError
 from engine.providers import Surroundings, builders
 from engine.settings import Settings, find_config, load_settings
-from engine.store import Store
+from engine.store import Store, blobs_at
 
 
 def run(config: Path | None) -> int:
@@ -66,10 +67,19 @@ async def _answers(settings: Settings, catalog: Catalog, started_before: bool) -
         for provider in providers.values():
             closing.push_async_callback(provider.aclose)
         rows = await _rows(settings.engine.data_dir, catalog) if started_before else [_NO_DATABASE_YET]
-        return [*rows, *await model_findings(settings, catalog, providers)]
+        blobs = await _blobs(settings) if settings.engine.blobs else []
+        return [*rows, *blobs, *await model_findings(settings, catalog, providers)]
 
 
 _NO_DATABASE_YET = Finding(True, "database", "will be made by the first run")
+
+
+async def _blobs(settings: Settings) -> list[Finding]:
+    try:
+        blobs = blobs_at(settings.engine.blobs, settings.engine.data_dir, settings.secrets)
+        return [await blobs_finding(blobs)]
+    except SettingsError as error:
+        return [Finding(False, "blobs", str(error))]
 
 
 async def _rows(data_dir: Path, catalog: Catalog) -> list[Finding]:

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from engine.job import Seen
-from engine.store.blobs import Blobs
+from engine.store.blob_choice import blobs_at
+from engine.store.blobs import Away, Blobs, key_of
 from engine.store.database import Database
 from engine.store.deliveries import Deliveries
+from engine.store.folder_blobs import FolderBlobs
 from engine.store.gates import Gate, Gates
 from engine.store.images import Images
 from engine.store.jobs import Jobs
@@ -19,8 +21,10 @@ from engine.store.users import Users
 __all__ = [
     "NO_CHANGES",
     "OUR_RESULTS",
+    "Away",
     "Blobs",
     "Deliveries",
+    "FolderBlobs",
     "Gate",
     "Gates",
     "Images",
@@ -33,6 +37,8 @@ __all__ = [
     "Statistics",
     "Store",
     "Users",
+    "blobs_at",
+    "key_of",
     "source_of",
 ]
 
@@ -53,11 +59,12 @@ class Store:
         self.gates = Gates(self._database)
         self.outages = Outages(self._database)
         self.seen = SeenFiles(self._database)
-        self.blobs = blobs or Blobs(data_dir / "blobs")
+        self.blobs = blobs or FolderBlobs(data_dir / "blobs")
 
     async def open(self) -> None:
         """Create or migrate the database. Raises `StoreError`."""
         await self._database.open()
 
     async def aclose(self) -> None:
+        await self.blobs.aclose()
         await self._database.aclose()

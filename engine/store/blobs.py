@@ -1,105 +1,129 @@
-"""Pictures that the engine keeps for itself, under keys such as `results/ab/abcdef…`."""
+"""Pictures that the engine keeps for itself, under keys such as `results/ab/abcdef…`: what each kind of place promises.
+
+Guarantees:
+1. A blob is whole or absent. When `put` has returned, the blobs are durable; once a try has begun, being cancelled does
+   not stop it.
+2. While the place is full or away everything waits: what is to be written may have been paid for. That is told once
+   when it begins and once when it is over.
+3. No key leads out of the place.
+"""
 
 import asyncio
-import logging
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from logging import Logger
 from pathlib import Path
 from typing import TypeVar
-from uuid import uuid4
 
-from engine import publish
+from engine.errors import PlaceError
 from engine.trouble import Trouble
 
 T = TypeVar("T")
 
-log = logging.getLogger(__name__)
-
 TRY_AGAIN_AFTER = 1.0
+# What the row of an image calls an input that is a blob wherever the blobs lie; other inputs are absolute paths.
+SCHEME = "blob:"
+_STEP = r"(?!\.{1,2}(?:/|$))[^/\\\x00-\x1f\x7f]+"
+_KEY = re.compile(rf"{_STEP}(?:/{_STEP})*")
 
 
-class Blobs:
-    """A folder of blobs.
+class Away(PlaceError):
+    """The place of the blobs cannot be used; `lasting` says that somebody has to mend it, with what the text says."""
 
-    1. When `put` has returned, the blobs are whole and on disk. Once it has begun, being cancelled does not stop it.
-    2. While the disk is full or away everything waits: what is to be written may have been paid for.
-    """
+    def __init__(self, sentence: str, *, lasting: bool = False) -> None:
+        super().__init__(sentence)
+        self.lasting = lasting
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+
+class Blobs(ABC):
+    """A place of blobs. A key that could lead out of it is a ValueError."""
+
+    @abstractmethod
+    def address(self, key: str) -> str:
+        """What a row calls a blob: for all who can find it there, an absolute path or a name for `file`."""
+
+    @abstractmethod
+    async def put(self, *blobs: tuple[str, bytes]) -> None:
+        """Write blobs, each a key and its data, in this order; each replaces the one that has its key."""
+
+    @abstractmethod
+    async def get(self, key: str) -> bytes | None:
+        """None if there is no such blob."""
+
+    @abstractmethod
+    async def exists(self, key: str) -> bool:
+        """Whether there is such a blob."""
+
+    @abstractmethod
+    async def contents(self, *keys: str) -> list[Path | bytes | None]:
+        """Each blob as it is had most cheaply: as a file where it is one, else as data; None if there is none."""
+
+    @abstractmethod
+    def files(self, *keys: str) -> AbstractAsyncContextManager[list[Path | None]]:
+        """Each blob as a file on this computer, only to be read or linked, while the context lasts; None if absent."""
+
+    @abstractmethod
+    async def move(self, key: str, to: str) -> None:
+        """Give a blob another key, in place of the blob that has it; one that was moved already stays as it is."""
+
+    @abstractmethod
+    async def delete(self, *keys: str) -> None:
+        """Delete blobs, if they are there."""
+
+    @abstractmethod
+    async def sweep(self, prefix: str, *, before: float) -> int:
+        """Delete the blobs under `prefix` (and what killed processes left) that were last written before a POSIX time.
+
+        Returns how many there were.
+        """
+
+    @abstractmethod
+    async def check(self) -> None:
+        """Try once whether the place gives all that is needed. Raises `Away`."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Finish what is being written."""
+
+
+class Patience:
+    """Does things with a place, again and again while it is away; that is told once, whoever meets it."""
+
+    def __init__(self, place: str, log: Logger) -> None:
+        self._place = place
         self._trouble = Trouble(log)
         self._waiting = 0
 
-    def path(self, key: str) -> Path:
-        """Where a blob lies, or would."""
-        return self._folder / key
-
-    async def put(self, *blobs: tuple[str, bytes]) -> None:
-        """Write blobs, each a key and its data, in this order."""
-        await self._patiently(lambda: self._put(blobs))
-
-    def _put(self, blobs: Sequence[tuple[str, bytes]]) -> None:
-        for key, data in blobs:
-            publish.replace(self.path(key), data, tag=uuid4().hex)
-
-    async def get(self, key: str) -> bytes | None:
-        """None if there is no such blob."""
-        return await self._patiently(lambda: self._read(key))
-
-    def _read(self, key: str) -> bytes | None:
-        try:
-            return self.path(key).read_bytes()
-        except FileNotFoundError:
-            return None
-
-    async def move(self, key: str, to: str) -> None:
-        """Give a blob another key; one that has it already stays as it is."""
-        await self._patiently(lambda: self._move(key, to))
-
-    def _move(self, key: str, to: str) -> None:
-        if self.path(key).exists():
-            self.path(to).parent.mkdir(parents=True, exist_ok=True)
-            self.path(key).replace(self.path(to))
-
-    async def delete(self, *keys: str) -> None:
-        """Delete blobs, if they are there."""
-        await self._patiently(lambda: self._delete(keys))
-
-    def _delete(self, keys: Sequence[str]) -> None:
-        for key in keys:
-            self.path(key).unlink(missing_ok=True)
-
-    async def _patiently(self, work: Callable[[], T]) -> T:
-        """Do work in a thread, again and again while the disk is in trouble; that is told once, whoever meets it."""
+    async def until_done(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Await `attempt` until it does not raise `Away`."""
         waits = False
         try:
             while True:
                 try:
-                    result = await asyncio.to_thread(work)
+                    result = await attempt()
                     break
-                except OSError as error:
+                except Away as away:
                     self._waiting += not waits
                     waits = True
-                    self._trouble.began("disk", f"{self._folder} cannot be used ({error.strerror}); pictures wait.")
+                    self._trouble.began("place", str(away), kind="lasting" if away.lasting else "")
                     await asyncio.sleep(TRY_AGAIN_AFTER)
         finally:
             self._waiting -= waits
         # A small file may fit where a large one does not: the trouble is over when nobody waits any more.
         if not self._waiting:
-            self._trouble.ended("disk", f"{self._folder} can be used again.")
+            self._trouble.ended("place", f"{self._place} can be used again.")
         return result
 
-    async def sweep(self, prefix: str, *, before: float) -> int:
-        """Delete the blobs under `prefix` (and what killed writers left) that were last written before a POSIX time."""
-        return await asyncio.to_thread(self._sweep, prefix, before)
 
-    def _sweep(self, prefix: str, before: float) -> int:
-        return sum(_delete_if_old(path, before) for path in list((self._folder / prefix).rglob("*")))
+def checked(key: str) -> str:
+    """The key. Raises ValueError if it is no plain path below the place."""
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"{key!r} is not the key of a blob")
+    return key
 
 
-def _delete_if_old(path: Path, before: float) -> bool:
-    with suppress(FileNotFoundError):  # another process tidies up, too
-        if path.is_file() and path.stat().st_mtime < before:
-            path.unlink()
-            return True
-    return False
+def key_of(address: str) -> str | None:
+    """The key in an address that names a blob, None for a path."""
+    return address.removeprefix(SCHEME) if address.startswith(SCHEME) else None

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -42,9 +43,9 @@ def settings_at(data_dir: Path, **engine: str) -> Settings:
 async def data(tmp_path: Path) -> Path:
     """A data folder with one job, whose photo lies among the blobs, as those of chats do, and one stored answer."""
     async with open_engine(settings_at(tmp_path / "data")) as engine:
-        path = engine.store.blobs.path("photos/job/image")
-        await engine.store.blobs.put(("photos/job/image", photo(1)), ("results/ab/abc", b"paid for"))
-        original = Original(str(path), sha256_of(path), path.stat().st_size, path.stat().st_mtime_ns)
+        picture, address = photo(1), engine.store.blobs.address("photos/job/image")
+        await engine.store.blobs.put(("photos/job/image", picture), ("results/ab/abc", b"paid for"))
+        original = Original(address, sha256(picture).hexdigest(), len(picture), 0)
         job = await engine.intake.open(NewJob("me", "nobody", "key", "title"))
         await engine.intake.add(job.id, [NewImage("a.jpg", (original,), "enhance", "local")])
         await engine.intake.close(job.id)

@@ -31,8 +31,8 @@ SECRETS = """\
 Keys and tokens come from the environment only, never from the settings file:
 {names}.
 Each can also be kept in a file whose path stands in the variable of the same name with `_FILE` at its end, such as
-`GEMINI_API_KEY_FILE=/run/secrets/gemini`. The variable itself wins over the file. Only `GEMINI_API_KEY`
-and `TELEGRAM_BOT_TOKEN` are used by this version.
+`GEMINI_API_KEY_FILE=/run/secrets/gemini`. The variable itself wins over the file. Those of Replicate, RunPod
+and Nano Banana are not used by this version; those of AWS are for [a bucket](storage.md).
 """
 
 CATALOG = """\

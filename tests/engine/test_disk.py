@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from workshop import PRICE, Workshop, opened, settings_for, until, working
 
 from engine.store import Store
-from engine.store.blobs import Blobs
+from engine.store.folder_blobs import FolderBlobs
 
 
 def told(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:
@@ -47,7 +47,7 @@ async def test_a_small_file_that_still_fits_does_not_end_the_trouble(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    blobs = Blobs(tmp_path)
+    blobs = FolderBlobs(tmp_path)
     (tmp_path / "large").write_text("in the way")
     waiting = asyncio.create_task(blobs.put(("large/one", b"1")))
     await until(lambda: caplog.records)
@@ -63,7 +63,7 @@ async def test_a_small_file_that_still_fits_does_not_end_the_trouble(
 async def test_blobs_that_are_being_written_are_written_to_the_end_though_their_writer_is_cancelled(
     tmp_path: Path,
 ) -> None:
-    blobs = Blobs(tmp_path)
+    blobs = FolderBlobs(tmp_path)
     writing = asyncio.create_task(blobs.put(("a/receipt", b"1"), ("a/picture", b"2" * 5_000_000)))
     await asyncio.sleep(0)
     writing.cancel()

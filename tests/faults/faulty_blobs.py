@@ -6,10 +6,10 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.store import Blobs
+from engine.store import FolderBlobs
 
 
-class FailingBlobs(Blobs):
+class FailingBlobs(FolderBlobs):
     """The first `failures` writes under a prefix meet an I/O error."""
 
     def __init__(self, folder: Path, prefix: str, failures: int) -> None:
@@ -25,7 +25,7 @@ class FailingBlobs(Blobs):
         super()._put(blobs)
 
 
-class SlowBlobs(Blobs):
+class SlowBlobs(FolderBlobs):
     """The first `writes` under a prefix take until `goes_on` is set, as on a disk that writes back for minutes."""
 
     def __init__(self, folder: Path, prefix: str, writes: int) -> None:

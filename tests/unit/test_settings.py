@@ -155,8 +155,9 @@ def test_a_duration_without_unit_or_meaning_is_refused(tmp_path: Path, written: 
             'line 1: [engine] = "x" is not a table; put its keys below a line with its name in brackets.',
         ),
         (
-            "[engine]\nblobs = 's3://bucket/prefix'\n",
-            'line 2: [engine] blobs = "s3://…" is not in this version yet; leave it empty for files in data_dir.',
+            "[engine]\nblobs = 's3://key:secret@bucket/prefix'\n",
+            'line 2: [engine] blobs = "s3://…" is not an address such as "s3://bucket/prefix"; '
+            "leave it empty for files in data_dir.",
         ),
     ],
 )
@@ -240,6 +241,19 @@ def test_variables_that_are_no_settings_are_left_alone(tmp_path: Path) -> None:
     assert load(tmp_path, "", environ).engine.concurrency == 8
 
 
+@pytest.mark.parametrize("address", ["s3://bucket", "s3://my-bucket.eu/", "s3://bucket/some/prefix_1"])
+def test_blobs_may_lie_in_a_bucket(tmp_path: Path, address: str) -> None:
+    assert load(tmp_path, f"[engine]\nblobs = '{address}'\n").engine.blobs == address
+
+
+@pytest.mark.parametrize(
+    "address", ["/mnt/blobs", "s3://", "s3://B", "s3://bucket//a", "s3://bucket/a b", "s3://bucket/../a", "gs://bucket"]
+)
+def test_what_is_no_bucket_is_refused(tmp_path: Path, address: str) -> None:
+    (line,) = complaints(tmp_path, f"[engine]\nblobs = '{address}'\n")
+    assert 'is not an address such as "s3://bucket/prefix"' in line
+
+
 # Secrets
 
 
@@ -279,6 +293,7 @@ def test_a_secret_file_that_holds_no_key_is_told(tmp_path: Path, content: bytes 
         ("[secrets]\nrunpod_api_key = 'hunter2'\n", "RUNPOD_API_KEY"),
         ("[models.mine]\napi_key = 'hunter2'\n", "REPLICATE_API_TOKEN"),
         ("[[watch]]\npath = 'a'\nkey = 'hunter2'\n", "NANO_BANANA_TOKEN"),
+        ("[engine]\naws_secret_access_key = 'hunter2'\n", "AWS_SECRET_ACCESS_KEY"),
     ],
 )
 def test_a_secret_in_the_file_is_refused_unseen_and_told_where_it_belongs(

@@ -1,0 +1,116 @@
+"""Blobs that are files in a folder."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+from engine import publish
+from engine.store.blobs import Away, Blobs, Patience, checked
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class FolderBlobs(Blobs):
+    """A folder of blobs; a blob as a file is the blob itself, never a copy."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._patience = Patience(str(folder), log)
+
+    def _path(self, key: str) -> Path:
+        return self._folder / checked(key)
+
+    def address(self, key: str) -> str:
+        return str(self._path(key).absolute())
+
+    async def put(self, *blobs: tuple[str, bytes]) -> None:
+        await self._patiently(lambda: self._put(blobs))
+
+    def _put(self, blobs: Sequence[tuple[str, bytes]]) -> None:
+        for key, data in blobs:
+            publish.replace(self._path(key), data, tag=uuid4().hex)
+
+    async def get(self, key: str) -> bytes | None:
+        return await self._patiently(lambda: self._read(key))
+
+    def _read(self, key: str) -> bytes | None:
+        try:
+            return self._path(key).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    async def exists(self, key: str) -> bool:
+        return await self._found([key]) != [None]
+
+    async def contents(self, *keys: str) -> list[Path | bytes | None]:
+        return [*await self._found(keys)]
+
+    @asynccontextmanager
+    async def files(self, *keys: str) -> AsyncIterator[list[Path | None]]:
+        yield await self._found(keys)
+
+    async def _found(self, keys: Sequence[str]) -> list[Path | None]:
+        paths = [self._path(key) for key in keys]
+        return await self._patiently(lambda: [path if _is_there(path) else None for path in paths])
+
+    async def move(self, key: str, to: str) -> None:
+        await self._patiently(lambda: self._move(key, to))
+
+    def _move(self, key: str, to: str) -> None:
+        source, target = self._path(key), self._path(to)
+        if _is_there(source):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.replace(target)
+
+    async def delete(self, *keys: str) -> None:
+        await self._patiently(lambda: self._delete(keys))
+
+    def _delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self._path(key).unlink(missing_ok=True)
+
+    async def sweep(self, prefix: str, *, before: float) -> int:
+        return await asyncio.to_thread(self._sweep, prefix, before)
+
+    def _sweep(self, prefix: str, before: float) -> int:
+        return sum(_delete_if_old(path, before) for path in list(self._path(prefix).rglob("*")))
+
+    async def check(self) -> None:
+        """Nothing: whether data_dir can be used is asked elsewhere."""
+
+    async def aclose(self) -> None:
+        """Nothing: its threads end before the process does."""
+
+    async def _patiently(self, work: Callable[[], T]) -> T:
+        """Do work in a thread, which goes on to its end when its caller is cancelled."""
+
+        async def attempt() -> T:
+            try:
+                return await asyncio.to_thread(work)
+            except OSError as error:
+                raise Away(f"{self._folder} cannot be used ({error.strerror}); pictures wait.") from error
+
+        return await self._patience.until_done(attempt)
+
+
+def _is_there(path: Path) -> bool:
+    """Unlike `Path.exists`, raises OSError if that cannot be told."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _delete_if_old(path: Path, before: float) -> bool:
+    with suppress(FileNotFoundError):  # another process tidies up, too
+        if path.is_file() and path.stat().st_mtime < before:
+            path.unlink()
+            return True
+    return False
