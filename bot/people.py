@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.errand import Wish
-from bot.sentences import language_for
+from bot.sentences import DEFAULT, language_for
 from engine.app import Engine
 from engine.catalog import Model
 from engine.secrets import NEEDED_BY
@@ -43,8 +43,8 @@ class People:
         """A choice that is not to be had any more (a module that has left the settings) counts as none."""
         catalog, settings = self._engine.catalog, self._engine.settings.engine
         chosen = (await self._engine.store.users.get(user_key(user))).preferences
-        spoken = language_for(language_code) if language_code else chosen.get("spoken")
-        if spoken != chosen.get("spoken") and user in self._engine.settings.telegram.admins:
+        spoken = language_for(language_code) if language_code else chosen.get("spoken", DEFAULT)
+        if spoken != chosen.get("spoken", DEFAULT) and user in self._engine.settings.telegram.admins:
             await self.prefer(user, spoken=spoken)  # admins are also told of what they have not asked for
         model = catalog.models.get(chosen.get("model", "")) or catalog.model(settings.model)
         module = chosen.get("module", "")

@@ -13,7 +13,6 @@ from servers.gemini_behaviours import (
     Answer,
     Behaviour,
     Cut,
-    Fail,
     Hang,
     Raw,
     SlowDrip,
@@ -64,10 +63,9 @@ async def _halted(shop: Workshop, job_id: str) -> bool:
         (SlowDrip(0.1), "No complete answer came within 0.4 seconds; it may have been charged.", 0),
         (Cut("body"), "The line was cut before the answer was complete; it may have been charged.", 0),
         (Raw("<html>Sign in to the hotel's network</html>"), "Google's answer could not be read.", 0),
-        (Fail(502), 'Google\'s service failed (502). It said: "An internal error has occurred."', 0),
         (Truncated(), "The picture in Google's answer was incomplete or of an unknown kind.", PRICE),
     ],
-    ids=["hang", "slow drip", "cut", "junk", "502", "truncated"],
+    ids=["hang", "slow drip", "cut", "junk", "truncated"],
 )
 async def test_a_photo_survives_three_stumbles_and_after_a_fourth_it_fails_and_says_why(
     tmp_path: Path, server: GeminiServer, behaviour: Behaviour, why: str, paid: int
