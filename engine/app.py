@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
@@ -128,6 +129,7 @@ async def open_engine(
         await closing.enter_async_context(_beside(decoder.warm_up(), *(providers[name].warm_up() for name in soon)))
         closing.push_async_callback(store.aclose)
         await store.open()
+        _keep_private(data_dir)
         presence = Presence(data_dir)
         closing.callback(presence.close)
         await _take_over(store, presence, now)
@@ -144,6 +146,13 @@ async def _beside(*preparations: Coroutine[Any, Any, None]) -> AsyncIterator[Non
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _keep_private(data_dir: Path) -> None:
+    """Photos, prompts and costs are nobody else's business, also in a folder that was made by hand."""
+    if data_dir.stat().st_mode & 0o077:
+        with contextlib.suppress(PermissionError):  # somebody else's folder, such as a mount of a container
+            data_dir.chmod(0o700)
 
 
 async def _take_over(store: Store, presence: Presence, now: Callable[[], datetime]) -> None:

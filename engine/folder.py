@@ -101,7 +101,7 @@ class FolderCourier:
 
     def _publish(self, image: Image, place: FolderPlace, tag: str) -> dict[str, Any]:
         output = self._store.blobs.path(output_key(image.id))
-        target = Path(place.outbox) / output_name(image.name, image.result["format"])
+        target = publish.below(Path(place.outbox), output_name(image.name, image.result["format"]))
         published = publish.publish(output, target.with_name(publish.shortened(target.name)), tag=tag)
         return {"path": str(published), "sha256": publish.sha256_of(published)}
 
