@@ -5,6 +5,7 @@ SUITABLE := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUITABLE)' 2>/dev/null && echo $$p && break; done),python3)
 BIN := .venv/bin
+AUDIT := .venv.audit/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 # The files that exist when .venv holds what LightWork needs, and what its developers need.
 INSTALLED := .venv/.installed
@@ -46,11 +47,13 @@ bench: $(INSTALLED_DEV) ## Measure, and write benchmarks/RESULTS.md
 fuzz: $(INSTALLED_DEV) ## Try a million odd pictures, texts, buttons and names on all that reads what strangers send
 	nice $(BIN)/python tests/fuzz/fuzzing.py
 
-audit: $(INSTALLED_DEV) ## Ask PyPI for known vulnerabilities of all pinned versions
-	$(BIN)/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
+audit: ## Ask PyPI for known vulnerabilities of all pinned versions; fails where one of them cannot be asked for
+	@[ -x $(AUDIT)/python ] || $(PYTHON) -m venv .venv.audit
+	@$(AUDIT)/python -m pip install -qq --disable-pip-version-check --upgrade pip-audit
+	$(AUDIT)/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
 
 clean: ## Remove .venv, caches and builds; data and photos stay
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv.audit build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml constraints.txt

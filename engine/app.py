@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
@@ -136,6 +137,7 @@ async def open_engine(
         closing.push_async_callback(store.aclose)
         await store.open()
         await _look_at(blobs)
+        _keep_private(data_dir)
         presence = Presence(data_dir)
         closing.callback(presence.close)
         await _take_over(store, presence, now)
@@ -168,6 +170,13 @@ async def _look_at(blobs: Blobs) -> None:
         if away.lasting:
             raise SettingsError(str(away)) from None
         log.warning("%s", away)
+
+
+def _keep_private(data_dir: Path) -> None:
+    """Photos, prompts and costs are nobody else's business, also in a folder that was made by hand."""
+    if data_dir.stat().st_mode & 0o077:
+        with contextlib.suppress(PermissionError):  # somebody else's folder, such as a mount of a container
+            data_dir.chmod(0o700)
 
 
 async def _take_over(store: Store, presence: Presence, now: Callable[[], datetime]) -> None:

@@ -3,7 +3,7 @@
 Guarantees:
 1. The copy shows one moment. Whatever a row of that moment promises, its blobs are in the copy: answers that were
    bought, results that were not handed over yet, photos of chats.
-2. Writers are held up only while the results that wait for their delivery are linked, not while anything is copied.
+2. Writers are held up only while the last results that wait for their delivery are linked, not while one is copied.
 3. The folder bears its name when it is whole and on disk; before that there is none of that name.
 
 What a row promises is written before the row; so blobs copied after the rows are all there, with one exception: a
@@ -21,7 +21,7 @@ from pathlib import Path
 from filelock import Timeout
 
 from engine.errors import BackupError
-from engine.manifest import BLOBS, DATABASE, FORMAT, SETTINGS, SUMS, Manifest, copy, flush, new_file
+from engine.manifest import BLOBS, DATABASE, FORMAT, SETTINGS, SUMS, Manifest, copy, new_file, sync
 from engine.presence import lock_of
 from engine.publish import NO_LINKS, sha256_of, sync_folder
 
@@ -49,7 +49,7 @@ def back_up(
         with _alone(data_dir), _temporary(pins), _temporary(part):
             with _moment(data_dir, pins) as rows:
                 manifest = _Copying(part, progress).all(data_dir, pins, rows, settings, version, now)
-            _sync(part)
+            sync(part)
             part.rename(destination)
             sync_folder(destination.parent)
             return manifest
@@ -100,10 +100,12 @@ def _temporary(folder: Path) -> Iterator[None]:
 @contextmanager
 def _moment(data_dir: Path, pins: Path) -> Iterator[sqlite3.Connection]:
     """The rows of one moment, and in `pins` the results that they promise and that may be deleted at any time."""
+    outputs = data_dir / BLOBS / OUTPUTS
+    _pin(outputs, pins)  # nearly all, so that little is left to be done while writers wait
     with closing(_connected(data_dir / DATABASE)) as rows, closing(_connected(data_dir / DATABASE)) as writer:
         writer.execute("BEGIN IMMEDIATE")  # a result is deleted after its row was changed, which waits now
         try:
-            _pin(data_dir / BLOBS / OUTPUTS, pins)
+            _pin(outputs, pins)
             rows.execute("BEGIN")
             rows.execute("SELECT count(*) FROM alembic_version").fetchone()  # the moment of a reader is its first look
         finally:
@@ -118,14 +120,23 @@ def _connected(database: Path) -> sqlite3.Connection:
 
 
 def _pin(outputs: Path, pins: Path) -> None:
-    for output in _files(outputs):
+    """Link what is not linked yet, and let go of what is there no more."""
+    there = {path.name for path in outputs.glob("*") if path.suffix != ".part"}
+    linked = {path.name for path in pins.iterdir()}
+    for name in there - linked:
         with suppress(FileNotFoundError):  # it was handed over just before
-            try:
-                os.link(output, pins / output.name, follow_symlinks=False)
-            except OSError as error:
-                if error.errno not in NO_LINKS:
-                    raise
-                copy(output, pins / output.name)
+            _link(outputs / name, pins / name)
+    for name in linked - there:
+        (pins / name).unlink()
+
+
+def _link(output: Path, pin: Path) -> None:
+    try:
+        os.link(output, pin, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        copy(output, pin)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -152,14 +163,12 @@ class _Copying:
         schema, jobs, images = self._rows(rows)
         with new_file(self._folder / SETTINGS) as file:
             file.write(settings.encode())
-            flush(file)
         with new_file(self._folder / SUMS) as sums:
             for name in (DATABASE, SETTINGS):
                 self._note(sums.write, sha256_of(self._folder / name), name)
             for name, source in self._blobs(data_dir / BLOBS, pins):
                 with suppress(FileNotFoundError):  # older than the retention
                     self._note(sums.write, copy(source, self._folder / name), name)
-            flush(sums)
         counted = self._files, self._bytes
         manifest = Manifest(FORMAT, version, schema, now.isoformat(), str(data_dir.absolute()), jobs, images, *counted)
         manifest.write(self._folder)
@@ -181,8 +190,6 @@ class _Copying:
             if (found := copied.execute("PRAGMA quick_check(1)").fetchone()) != ("ok",):
                 raise BackupError(f"The database is damaged: {found[0]}. No backup was made.")
             schema, jobs, images = copied.execute(SUMMARY).fetchone()
-        with target.open("rb+") as file:
-            flush(file)
         return schema, jobs, images
 
     @staticmethod
@@ -193,8 +200,3 @@ class _Copying:
             name = blob.relative_to(blobs)
             if name.parts[0] != OUTPUTS:
                 yield f"{BLOBS}/{name.as_posix()}", blob
-
-
-def _sync(folder: Path) -> None:
-    for parent, _, _ in os.walk(folder):
-        sync_folder(Path(parent))

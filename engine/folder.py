@@ -125,7 +125,7 @@ class FolderCourier:
 def _publish(output: Path | None, image: Image, place: FolderPlace, tag: str) -> dict[str, Any]:
     if output is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), output_key(image.id))
-    target = Path(place.outbox) / output_name(image.name, image.result["format"])
+    target = publish.below(Path(place.outbox), output_name(image.name, image.result["format"]))
     published = publish.publish(output, target.with_name(publish.shortened(target.name)), tag=tag)
     return {"path": str(published), "sha256": publish.sha256_of(published)}
 

@@ -11,11 +11,23 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePath
+from typing import IO
+
+from engine.errors import PlaceError
 
 MAX_NAME_BYTES = 255
 LONGEST_SUFFIX = 16
 # What file systems without hard links (FAT, some shares) answer to link(2).
 NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK, errno.EACCES})
+
+
+def below(folder: Path, name: str) -> Path:
+    """The path of `name` in `folder`. Raises PlaceError if it leads out of it: by dots, from the root, over a link."""
+    named, path = PurePath(name), folder / name
+    harmless = named.parts and not named.is_absolute() and ".." not in named.parts and "\0" not in name
+    if not harmless or not path.parent.resolve().is_relative_to(folder.resolve()):
+        raise PlaceError(f"{path} leads out of {folder}, where nothing is written. Put a real folder into its place.")
+    return path
 
 
 def sha256_of(path: Path) -> str:
@@ -129,7 +141,7 @@ def _place(source: Path, target: Path, tag: str) -> None:
 
 def _copy_into_place(source: Path, target: Path, tag: str) -> None:
     temporary = _temporary(target, tag)
-    with source.open("rb") as original, temporary.open("wb") as copy:
+    with source.open("rb") as original, _opened(temporary) as copy:
         shutil.copyfileobj(original, copy, 1 << 20)
         copy.flush()
         os.fsync(copy.fileno())
@@ -150,11 +162,16 @@ def _claim_name_and_rename(temporary: Path, target: Path) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW, 0o666)
-    with os.fdopen(descriptor, "wb") as file:
+    with _opened(path) as file:
         file.write(data)
         file.flush()
-        os.fsync(descriptor)
+        os.fsync(file.fileno())
+
+
+def _opened(temporary: Path) -> IO[bytes]:
+    """A temporary file, emptied; never one that a link of that name leads to, nor a pipe that nobody reads."""
+    flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    return os.fdopen(os.open(temporary, flags, 0o666), "wb")
 
 
 def sync_folder(folder: Path) -> None:

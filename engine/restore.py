@@ -6,7 +6,6 @@ Guarantees:
 """
 
 import json
-import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from engine.backup import Progress
 from engine.errors import BackupError, SchemaTooNew
-from engine.manifest import BLOBS, DATABASE, SUMS, Manifest, copy, read_manifest, read_sums
+from engine.manifest import BLOBS, DATABASE, SUMS, Manifest, copy, read_manifest, read_sums, sync
 from engine.publish import sync_folder
 from engine.store.migration import HEAD
 from engine.store.rows import source_of
@@ -117,8 +116,7 @@ def _move_inputs(database: sqlite3.Connection, was: Path, now: Path) -> None:
 
 
 def _put_into_place(part: Path, data_dir: Path) -> None:
-    for parent, _, _ in os.walk(part):
-        sync_folder(Path(parent))
+    sync(part)
     for name in (BLOBS, WORKERS):
         if (part / name).exists():
             (part / name).rename(data_dir / name)

@@ -55,7 +55,7 @@ STEPS = {
     "when the answer is written": "call engine.decoder:Decoder.finish 1",
     "before the row moves": "call engine.store.images:Images.complete 3",
     "after the row has moved": "call engine.delivery:Deliveries.wake 3",
-    "when a result lies in the outbox": "return engine.folder:FolderCourier._publish 2",
+    "when a result lies in the outbox": "return engine.folder:_publish 2",
     "when an original is hidden": "return pathlib:Path.rename<move 1",
     "before a hidden original is let go": "call pathlib:Path.unlink<move 2",
     "before the receipt": "call engine.store.deliveries:Deliveries.delivered 3",

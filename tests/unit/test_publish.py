@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,26 @@ def test_a_name_with_something_behind_it_still_fits_the_file_system(name: str) -
 
 def test_a_short_name_stays_as_it_is() -> None:
     assert publish.shortened("Фото №7.jpg", ".error.txt") == "Фото №7.jpg.error.txt"
+
+
+@pytest.mark.parametrize("plant", [os.mkfifo, lambda path: path.symlink_to(path.with_name("victim"))])
+def test_a_pipe_or_link_under_a_temporary_name_is_not_written_to(
+    tmp_path: Path, plant: Callable[[Path], object]
+) -> None:
+    (tmp_path / "victim").write_text("mine")
+    plant(tmp_path / ".t.part")
+    with pytest.raises(OSError, match=r"No such device|Too many levels"):
+        publish.replace(tmp_path / "a.jpg", b"new", tag="t")
+    publish.replace(tmp_path / "a.jpg", b"new", tag="t")  # it was taken away
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"victim": "mine", "a.jpg": "new"}
+
+
+@pytest.mark.parametrize("plant", [os.mkfifo, lambda path: path.symlink_to(path.with_name("victim"))])
+def test_a_result_replaces_no_pipe_and_follows_no_link(
+    tmp_path: Path, source: Path, plant: Callable[[Path], object]
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    plant(out / "a.jpg")
+    assert publish.publish(source, out / "a.jpg", tag="t") == out / "a-2.jpg"
+    assert {path.name for path in out.iterdir()} == {"a.jpg", "a-2.jpg"}
