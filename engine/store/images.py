@@ -3,9 +3,10 @@
 A move that changes no row means that the claim was lost: it returns False, and nothing else was written.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,9 +21,13 @@ from engine.store.schema import QUEUED, attempts, images, jobs
 UNCLAIMED = {"lease_until": None, "worker": ""}
 
 
-def _claimable(models: Iterable[str], limit: int, job_id: str) -> sa.Select[Any]:
-    """Ids of the next images: one walk of the queue's index per model, then the earliest of those."""
-    heads = []
+@lru_cache
+def _claim(models: tuple[str, ...], *, of_one_job: bool) -> sa.Update:
+    """Claim the next images: one walk of the queue's index per model, then the earliest of those.
+
+    Made once, as making it takes longer than the database needs to run it.
+    """
+    limit, heads = sa.bindparam("at_most", type_=sa.Integer), []
     for model in models:
         head = (
             sa.select(images.c.id, images.c.priority, images.c.turn)
@@ -31,9 +36,17 @@ def _claimable(models: Iterable[str], limit: int, job_id: str) -> sa.Select[Any]
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        heads.append(sa.select((head.where(images.c.job_id == job_id) if job_id else head).subquery()))
+        head = head.where(images.c.job_id == sa.bindparam("only_job")) if of_one_job else head
+        heads.append(sa.select(head.subquery()))
     queue = sa.union_all(*heads).cte("queue")
-    return sa.select(queue.c.id).order_by(queue.c.priority, queue.c.turn, queue.c.id).limit(limit)
+    claimable = sa.select(queue.c.id).order_by(queue.c.priority, queue.c.turn, queue.c.id).limit(limit)
+    return (
+        sa.update(images)
+        .where(images.c.id.in_(claimable), IS_PENDING)
+        .values(status="PROCESSING", attempt=images.c.attempt + 1)
+        .values(worker=sa.bindparam("by"), lease_until=sa.bindparam("until"))
+        .returning(*IMAGE_COLUMNS)
+    )
 
 
 class Images(ImageLookup):
@@ -45,15 +58,11 @@ class Images(ImageLookup):
         """PENDING -> PROCESSING for the next images of these models, in turn; each begins a new attempt."""
         if not models or limit < 1:
             return []
-        claim = (
-            sa.update(images)
-            .where(images.c.id.in_(_claimable(models, limit, job_id)), IS_PENDING)
-            .values(status="PROCESSING", attempt=images.c.attempt + 1, worker=worker, lease_until=lease_until)
-            .returning(*IMAGE_COLUMNS)
-        )
+        claim = _claim(tuple(models), of_one_job=bool(job_id))
+        wanted = {"at_most": limit, "by": worker, "until": lease_until} | ({"only_job": job_id} if job_id else {})
 
         async def work(connection: AsyncConnection) -> list[Image]:
-            claimed = [image_of(row) for row in await connection.execute(claim)]
+            claimed = [image_of(row) for row in await connection.execute(claim, wanted)]
             if claimed:
                 begun = [{"image_id": image.id, "number": image.attempt, "started_at": now} for image in claimed]
                 await connection.execute(sa.insert(attempts), begun)
