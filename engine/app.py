@@ -19,6 +19,7 @@ from engine.decoder import Decoder
 from engine.delivery import Deliveries
 from engine.errors import SettingsError
 from engine.folder import FolderCourier
+from engine.health import Health
 from engine.intake import Intake
 from engine.photo import Limits
 from engine.presence import Presence, lock_of
@@ -28,6 +29,7 @@ from engine.reporter import Reporter
 from engine.retry import Policy
 from engine.settings import Settings
 from engine.store import Store
+from engine.tally import Tally
 from engine.upkeep import Upkeep
 from engine.work import Style, Work
 
@@ -56,6 +58,8 @@ class Engine:
     now: Callable[[], datetime]
     on_finished: list[Callable[[], None]]
     idle: asyncio.Event
+    tally: Tally
+    health: Health
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then let calls in flight end within the grace time and hand the rest back."""
@@ -64,6 +68,7 @@ class Engine:
             async with asyncio.TaskGroup() as services:
                 renewing = services.create_task(self.claims.renew_forever())
                 delivering = services.create_task(self.folders.run(stop))
+                self.health.works("engine")
                 await self._work_until(stop)
                 self.idle.set()
                 await self._hand_over_the_last(delivering)
@@ -193,6 +198,7 @@ def _assemble(
         for listener in on_finished:
             listener()
 
+    tally = Tally()
     work = Work(
         store=store,
         catalog=catalog,
@@ -206,10 +212,15 @@ def _assemble(
         concurrency=engine.concurrency,
         in_flight_bytes=engine.in_flight_bytes,
         on_finished=tell,
+        tally=tally,
     )
     upkeep = Upkeep(store, claims, now=now, retention=engine.retention)
     intake = Intake(store, catalog, claims, now=now, on_finished=tell)
-    return Engine(settings, catalog, store, intake, claims, work, folders, upkeep, now, on_finished, asyncio.Event())
+    idle, health = asyncio.Event(), Health()
+    health.waits("engine", "LightWork is starting")
+    return Engine(
+        settings, catalog, store, intake, claims, work, folders, upkeep, now, on_finished, idle, tally, health
+    )
 
 
 def _style(settings: Settings) -> Style:

@@ -8,7 +8,7 @@ Guarantees:
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
 
 from engine.catalog import Catalog, Model
@@ -55,6 +55,10 @@ class Claims:
         """The lane of a model's calls; names that stand for the same model share it."""
         ceiling = min(model.concurrency or self._concurrency, self._concurrency)
         return self._lanes.setdefault((model.provider, model.id), Lane(ceiling))
+
+    def lanes(self) -> Mapping[tuple[str, str], Lane]:
+        """The lanes that have been used, by provider and model id."""
+        return self._lanes
 
     def only(self, job_id: str) -> None:
         """Claim images of this job alone."""

@@ -31,6 +31,7 @@ from engine.purchase import Answer, Purchases
 from engine.retry import Policy
 from engine.settlement import Settlement, Ticket
 from engine.store import Store
+from engine.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ class Work:
         concurrency: int,
         in_flight_bytes: int,
         on_finished: Callable[[], None],
+        tally: Tally,
     ) -> None:
         self._store = store
         self._catalog = catalog
@@ -77,7 +79,8 @@ class Work:
         self._style = style
         self._now = now
         self._purchases = Purchases(store.blobs)
-        self._settlement = Settlement(store, policy, now=now, rng=rng, on_finished=on_finished)
+        self._tally = tally
+        self._settlement = Settlement(store, policy, now=now, rng=rng, on_finished=on_finished, tally=tally)
         self._calls = Budget(concurrency)
         self._bytes = Budget(in_flight_bytes)
         self._on_finished = on_finished
@@ -216,9 +219,12 @@ class Work:
         ending = Ending(answer.outcome, answer.detail, model.provider, model.id, answer.seconds, answer.cost_microusd)
         if await images.complete(image, ending=ending, fingerprint=ticket.fingerprint, result=result, now=self._now()):
             log.info("✓ %s  %.1f s  $%.4f", ticket, answer.seconds, answer.cost_microusd / 1e6)
+            self._tally.attempt(model.name, ending)
+            self._tally.image(model.name, ImageStatus.COMPLETED)
             self._on_finished()
         elif (await images.get(image.id)).status is ImageStatus.CANCELLED:
             await images.charge_cancelled(image, ending)
+            self._tally.attempt(model.name, ending)
             await self._store.blobs.delete(output_key(image.id))  # nobody will hand it over
 
 

@@ -12,7 +12,7 @@ from engine import heap
 from engine.app import Engine, open_engine
 from engine.errors import SettingsError
 from engine.redaction import Redaction, values_of
-from engine.settings import Settings
+from engine.settings import Address, Settings
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +45,21 @@ async def _run(settings: Settings) -> None:
             "Nothing to do: the settings name no [[watch]] folder, and the Telegram bot is not enabled. "
             "`lightwork init` writes such a file."
         )
-    async with stop_on_signals() as stop, open_engine(settings) as engine:
+    async with stop_on_signals() as stop, open_engine(settings) as engine, _watched(engine, stop):
         await serve(engine, frontends(), stop)
         log.info("stopped")
+
+
+@asynccontextmanager
+async def _watched(engine: Engine, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Health and metrics, where the settings say so."""
+    if not engine.settings.ops.listen:
+        yield
+        return
+    from engine.probes import serving_probes  # both libraries are large, and most who run it need neither
+
+    async with serving_probes(engine, stop, Address.parse(engine.settings.ops.listen)):
+        yield
 
 
 def frontends() -> list[Frontend]:

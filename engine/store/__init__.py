@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from engine.job import Seen
+from engine.store.backlog import Backlog, Figures, Owed
 from engine.store.blobs import Blobs
 from engine.store.database import Database
 from engine.store.deliveries import Deliveries
@@ -18,13 +19,16 @@ from engine.store.users import Users
 __all__ = [
     "NO_CHANGES",
     "OUR_RESULTS",
+    "Backlog",
     "Blobs",
     "Deliveries",
+    "Figures",
     "Gate",
     "Gates",
     "Images",
     "Jobs",
     "Messages",
+    "Owed",
     "Seen",
     "SeenFiles",
     "Staging",
@@ -47,6 +51,7 @@ class Store:
         self.messages = Messages(self._database)
         self.users = Users(self._database)
         self.statistics = Statistics(self._database)
+        self.backlog = Backlog(self._database)
         self.gates = Gates(self._database)
         self.seen = SeenFiles(self._database)
         self.blobs = Blobs(data_dir / "blobs")
