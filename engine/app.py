@@ -44,7 +44,8 @@ def _utc_now() -> datetime:
 class Engine:
     """What a frontend gets: take jobs in through `intake`, read rows from `store`, and `run` does the work.
 
-    All in `on_finished` are called whenever an image or a job has ended. `idle` is set when `run` works no more.
+    All in `on_finished` are called whenever an image or a job has ended, all in `on_settings` when changed settings are
+    taken over while it works. `idle` is set when `run` works no more.
     """
 
     settings: Settings
@@ -60,6 +61,7 @@ class Engine:
     idle: asyncio.Event
     tally: Tally
     health: Health
+    on_settings: list[Callable[[Settings], None]]
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then let calls in flight end within the grace time and hand the rest back."""
@@ -94,8 +96,8 @@ class Engine:
     async def _work_until(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as images:
             working: set[asyncio.Task[None]] = set()
-            async for image in self.claims.stream(stop):
-                task = images.create_task(self.work.do(image))
+            async for image, model in self.claims.stream(stop):
+                task = images.create_task(self.work.do(image, model))
                 working.add(task)
                 task.add_done_callback(working.discard)
             self.work.stop_calling()
@@ -119,8 +121,7 @@ async def open_engine(
 
     `models` are those that will be wanted soon; none means those that the settings name.
     """
-    catalog = load_catalog(settings.models, settings.modules)
-    _check_providers(catalog)
+    catalog = usable_catalog(settings)
     data_dir = settings.engine.data_dir
     store, decoder = Store(data_dir), Decoder()
     async with contextlib.AsyncExitStack() as closing:
@@ -159,13 +160,16 @@ async def _take_over(store: Store, presence: Presence, now: Callable[[], datetim
     await store.gates.reopen("misconfigured", "gone")
 
 
-def _check_providers(catalog: Catalog) -> None:
+def usable_catalog(settings: Settings) -> Catalog:
+    """The catalog of the settings. Raises SettingsError, also for a provider that does not exist."""
+    catalog = load_catalog(settings.models, settings.modules)
     for model in catalog.models.values():
         if model.provider not in builders():
             known = " and ".join(builders())
             raise SettingsError(
                 f'[models.{model.name}] provider = "{model.provider}" does not exist; there are {known}.'
             )
+    return catalog
 
 
 def _providers(settings: Settings, decoder: Decoder, now: Callable[[], datetime]) -> dict[str, Provider]:
@@ -219,7 +223,7 @@ def _assemble(
     idle, health = asyncio.Event(), Health()
     health.waits("engine", "LightWork is starting")
     return Engine(
-        settings, catalog, store, intake, claims, work, folders, upkeep, now, on_finished, idle, tally, health
+        settings, catalog, store, intake, claims, work, folders, upkeep, now, on_finished, idle, tally, health, []
     )
 
 

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from engine.catalog import Catalog, Module
+from engine.catalog import Catalog, Model, Module
 from engine.claim import Claims
 from engine.decoder import Decoder
 from engine.errors import NotFound, PhotoError, PhotoRejected
@@ -25,6 +25,7 @@ from engine.fingerprint import fingerprint
 from engine.finish import Finished
 from engine.job import Ending, Image, ImageStatus, Original
 from engine.lane import Budget
+from engine.log_context import about
 from engine.photo import Limits, Prepared
 from engine.provider import Done, Outcome, Picture, Provider, RateLimited, Refused, Request, Transient
 from engine.purchase import Answer, Purchases
@@ -90,9 +91,13 @@ class Work:
         """Begin no more calls; images that wait for their turn go back to the queue."""
         self._stopping = True
 
-    async def do(self, image: Image) -> None:
+    async def do(self, image: Image, model: Model) -> None:
         """Bring a claimed image as far as it goes. Cancelling hands it back."""
-        ticket = self._ticket(image)
+        ticket = self._ticket(image, model)
+        with about(job=image.job_id, image=image.id, attempt=image.attempt):
+            await self._settled(ticket)
+
+    async def _settled(self, ticket: Ticket) -> None:
         try:
             await self._do(ticket)
         except asyncio.CancelledError:
@@ -103,8 +108,7 @@ class Work:
         finally:
             self._claims.finished(ticket.model)
 
-    def _ticket(self, image: Image) -> Ticket:
-        model = self._catalog.model(image.model)
+    def _ticket(self, image: Image, model: Model) -> Ticket:
         try:
             module = self._catalog.module(image.module)
         except NotFound:  # it has left the settings; the image's prompt is fixed since its intake

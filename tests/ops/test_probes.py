@@ -6,9 +6,9 @@ import socket
 from pathlib import Path
 
 from hot_folder import photo
-from service import Service, service
 from servers.gemini import GeminiServer
 from servers.gemini_behaviours import Hang, Throttle
+from service import Service, service
 
 NANO = {"provider": "gemini", "model_id": "gemini-nano-banana-2.1"}
 
