@@ -169,7 +169,7 @@ async def _run(engine: Engine, client: Client, me: User, stop: asyncio.Event, mo
             access,
             deliveries.wake,
         )
-        engine.on_settings.append(desk.relist)
+        engine.changes.listen(desk.relist)
         extras = Extras(desk)
         commands = Commands(desk, extras, lambda: me)
         updates = Updates(desk, commands, Presses(desk, commands, extras), lambda: me)

@@ -14,6 +14,7 @@ from typing import Any
 from filelock import FileLock
 
 from engine.catalog import Catalog, load_catalog
+from engine.changes import Changes
 from engine.claim import Claims
 from engine.decoder import Decoder
 from engine.delivery import Deliveries
@@ -44,8 +45,8 @@ def _utc_now() -> datetime:
 class Engine:
     """What a frontend gets: take jobs in through `intake`, read rows from `store`, and `run` does the work.
 
-    All in `on_finished` are called whenever an image or a job has ended, all in `on_settings` when changed settings are
-    taken over while it works. `idle` is set when `run` works no more.
+    All in `on_finished` are called whenever an image or a job has ended. `settings` are those of the start, `changes` tells
+    what was taken over since. `idle` is set when `run` works no more.
     """
 
     settings: Settings
@@ -61,7 +62,7 @@ class Engine:
     idle: asyncio.Event
     tally: Tally
     health: Health
-    on_settings: list[Callable[[Settings], None]]
+    changes: Changes
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then let calls in flight end within the grace time and hand the rest back."""
@@ -223,7 +224,20 @@ def _assemble(
     idle, health = asyncio.Event(), Health()
     health.waits("engine", "LightWork is starting")
     return Engine(
-        settings, catalog, store, intake, claims, work, folders, upkeep, now, on_finished, idle, tally, health, []
+        settings,
+        catalog,
+        store,
+        intake,
+        claims,
+        work,
+        folders,
+        upkeep,
+        now,
+        on_finished,
+        idle,
+        tally,
+        health,
+        Changes(),
     )
 
 

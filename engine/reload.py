@@ -76,8 +76,7 @@ class Reload:
             log.warning("The changed settings cannot be used, the old ones stay: %s", self._placed(error))
             return
         self._engine.catalog.adopt(catalog)
-        for listener in self._engine.on_settings:
-            listener(settings)
+        self._engine.changes.tell(settings)
         health.settings_ok, health.reloads = True, health.reloads + 1
         log.info("settings read again: modules, models and who may use the bot")
         if waiting := sorted(_for_next_start(self._engine.settings, settings)):
