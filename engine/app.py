@@ -45,8 +45,8 @@ def _utc_now() -> datetime:
 class Engine:
     """What a frontend gets: take jobs in through `intake`, read rows from `store`, and `run` does the work.
 
-    All in `on_finished` are called whenever an image or a job has ended. `settings` are those of the start, `changes` tells
-    what was taken over since. `idle` is set when `run` works no more.
+    All in `on_finished` are called whenever an image or a job has ended. `settings` are those of the start,
+    `changes` tells what was taken over since. `idle` is set when `run` works no more.
     """
 
     settings: Settings
@@ -221,7 +221,7 @@ def _assemble(
     )
     upkeep = Upkeep(store, claims, now=now, retention=engine.retention)
     intake = Intake(store, catalog, claims, now=now, on_finished=tell)
-    idle, health = asyncio.Event(), Health()
+    idle, health, changes = asyncio.Event(), Health(), Changes()
     health.waits("engine", "LightWork is starting")
     return Engine(
         settings,
@@ -237,7 +237,7 @@ def _assemble(
         idle,
         tally,
         health,
-        Changes(),
+        changes,
     )
 
 
