@@ -17,6 +17,7 @@ class Access:
     chats: frozenset[int]
     admins: frozenset[int]
     denied: frozenset[int] = frozenset()
+    allowed: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, settings: TelegramSettings) -> "Access":
@@ -26,20 +27,23 @@ class Access:
         """Named people may everywhere, all others only in a group that is named. Admins cannot be denied."""
         if user in self.admins:
             return True
-        return user not in self.denied and (user in self.users or self.is_open(chat))
+        return user not in self.denied and (user in self.users | self.allowed or self.is_open(chat))
 
     def is_open(self, chat: int) -> bool:
         """Whether everybody in a group may use the bot."""
-        return chat in self.chats and chat not in self.denied
+        return chat in self.chats | self.allowed and chat not in self.denied
 
     def is_admin(self, user: int) -> bool:
         """Whether this person may see and do what concerns everybody."""
         return user in self.admins
 
+    def relisted(self, settings: TelegramSettings) -> "Access":
+        """With other lists in the settings; what admins have changed stays."""
+        return replace(Access.of(settings), denied=self.denied, allowed=self.allowed)
+
     def allowing(self, who: int) -> "Access":
         """With a person, or a group (a negative id), let in."""
-        known = replace(self, denied=self.denied - {who})
-        return replace(known, chats=known.chats | {who}) if who < 0 else replace(known, users=known.users | {who})
+        return replace(self, denied=self.denied - {who}, allowed=self.allowed | {who})
 
     def denying(self, who: int) -> "Access":
         """With a person or a group shut out."""

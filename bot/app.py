@@ -55,6 +55,7 @@ STRANGER = "Telegram does not know the token in TELEGRAM_BOT_TOKEN; copy it from
 async def serve(engine: Engine, stop: asyncio.Event) -> None:
     """Run the bot until `stop` is set; nothing happens where the settings do not enable it."""
     if engine.settings.telegram.enabled:
+        engine.health.waits(FRONTEND, "the bot has not reached Telegram yet")
         await talk(engine, stop, monotonic=time.monotonic, sleep=asyncio.sleep)
 
 
@@ -159,6 +160,7 @@ async def _run(
     engine.on_finished.extend((deliveries.wake, notices.wake))
     access, taking = await _access(engine), asyncio.Lock()
     log.info("the bot @%s answers", me.username)
+    engine.health.works(FRONTEND)
     async with asyncio.TaskGroup() as group:
         chores = Chores(group)
         errands = Errands(
@@ -176,6 +178,7 @@ async def _run(
             access,
             deliveries.wake,
         )
+        engine.changes.listen(desk.relist)
         extras = Extras(desk)
         preferences = Preferences(desk)
         commands = Commands(desk, extras, preferences, lambda: me)

@@ -19,6 +19,7 @@ from bot.people import People
 from engine.app import Engine
 from engine.errors import NotFound
 from engine.job import Image, Job
+from engine.settings import Settings
 
 
 @dataclass
@@ -43,6 +44,10 @@ class Desk:
             await self.client.say(origin, text, buttons=buttons, reply_to=reply_to)
 
         self.chores.start(send())
+
+    def relist(self, settings: Settings) -> None:
+        """The settings name other people and groups."""
+        self.access = self.access.relisted(settings.telegram)
 
     async def chat_opened(self, chat: int) -> None:
         """Somebody whose chat was closed to the bot gets what has waited for them."""

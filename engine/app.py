@@ -16,11 +16,13 @@ from typing import Any
 from filelock import FileLock
 
 from engine.catalog import Catalog, load_catalog
+from engine.changes import Changes
 from engine.claim import Claims
 from engine.decoder import Decoder
 from engine.delivery import Deliveries
 from engine.errors import SettingsError
 from engine.folder import FolderCourier
+from engine.health import Health
 from engine.intake import Intake
 from engine.photo import Limits
 from engine.presence import Presence, lock_of
@@ -30,6 +32,7 @@ from engine.reporter import Reporter
 from engine.retry import Policy
 from engine.settings import Settings
 from engine.store import Away, Blobs, Store, blobs_at
+from engine.tally import Tally
 from engine.upkeep import Upkeep
 from engine.work import Style, Work
 
@@ -46,7 +49,8 @@ def _utc_now() -> datetime:
 class Engine:
     """What a frontend gets: take jobs in through `intake`, read rows from `store`, and `run` does the work.
 
-    All in `on_finished` are called whenever an image or a job has ended. `idle` is set when `run` works no more.
+    All in `on_finished` are called whenever an image or a job has ended. `settings` are those of the start,
+    `changes` tells what was taken over since. `idle` is set when `run` works no more.
     """
 
     settings: Settings
@@ -60,6 +64,9 @@ class Engine:
     now: Callable[[], datetime]
     on_finished: list[Callable[[], None]]
     idle: asyncio.Event
+    tally: Tally
+    health: Health
+    changes: Changes
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then let calls in flight end within the grace time and hand the rest back."""
@@ -68,6 +75,7 @@ class Engine:
             async with asyncio.TaskGroup() as services:
                 renewing = services.create_task(self.claims.renew_forever())
                 delivering = services.create_task(self.folders.run(stop))
+                self.health.works("engine")
                 await self._work_until(stop)
                 self.idle.set()
                 await self._hand_over_the_last(delivering)
@@ -93,8 +101,8 @@ class Engine:
     async def _work_until(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as images:
             working: set[asyncio.Task[None]] = set()
-            async for image in self.claims.stream(stop):
-                task = images.create_task(self.work.do(image))
+            async for image, model in self.claims.stream(stop):
+                task = images.create_task(self.work.do(image, model))
                 working.add(task)
                 task.add_done_callback(working.discard)
             self.work.stop_calling()
@@ -120,8 +128,7 @@ async def open_engine(
     `models` are those that will be wanted soon; none means those that the settings name. `blobs` replace those of the
     settings.
     """
-    catalog = load_catalog(settings.models, settings.modules)
-    _check_providers(catalog)
+    catalog = usable_catalog(settings)
     _provide_threads(settings.engine.concurrency)
     data_dir = settings.engine.data_dir
     blobs = blobs or blobs_at(settings.engine.blobs, data_dir, settings.secrets)
@@ -187,13 +194,16 @@ async def _take_over(store: Store, presence: Presence, now: Callable[[], datetim
     await store.gates.reopen("misconfigured", "gone")
 
 
-def _check_providers(catalog: Catalog) -> None:
+def usable_catalog(settings: Settings) -> Catalog:
+    """The catalog of the settings. Raises SettingsError, also for a provider that does not exist."""
+    catalog = load_catalog(settings.models, settings.modules)
     for model in catalog.models.values():
         if model.provider not in builders():
             known = " and ".join(builders())
             raise SettingsError(
                 f'[models.{model.name}] provider = "{model.provider}" does not exist; there are {known}.'
             )
+    return catalog
 
 
 def _providers(settings: Settings, decoder: Decoder, now: Callable[[], datetime]) -> dict[str, Provider]:
@@ -226,6 +236,7 @@ def _assemble(
         for listener in on_finished:
             listener()
 
+    tally = Tally()
     work = Work(
         store=store,
         catalog=catalog,
@@ -239,10 +250,28 @@ def _assemble(
         concurrency=engine.concurrency,
         in_flight_bytes=engine.in_flight_bytes,
         on_finished=tell,
+        tally=tally,
     )
     upkeep = Upkeep(store, claims, now=now, retention=engine.retention)
     intake = Intake(store, catalog, claims, now=now, on_finished=tell)
-    return Engine(settings, catalog, store, intake, claims, work, folders, upkeep, now, on_finished, asyncio.Event())
+    idle, health, changes = asyncio.Event(), Health(), Changes()
+    health.waits("engine", "LightWork is starting")
+    return Engine(
+        settings,
+        catalog,
+        store,
+        intake,
+        claims,
+        work,
+        folders,
+        upkeep,
+        now,
+        on_finished,
+        idle,
+        tally,
+        health,
+        changes,
+    )
 
 
 def _style(settings: Settings) -> Style:

@@ -64,9 +64,12 @@ Row = TypeVar("Row", Module, Model)
 Table = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Catalog:
-    """Everything that can be chosen, by name, in the order in which it is to be shown."""
+    """Everything that can be chosen, by name, in the order in which it is to be shown.
+
+    The tables themselves never change; `adopt` puts others in their place, all at once.
+    """
 
     modules: Mapping[str, Module]
     models: Mapping[str, Model]
@@ -78,6 +81,10 @@ class Catalog:
     def model(self, name: str) -> Model:
         """The model of that name. Raises NotFound, naming the nearest ones."""
         return _found("model", name, self.models)
+
+    def adopt(self, other: "Catalog") -> None:
+        """Hold the rows of `other` from now on. Whoever has got a row keeps it as it was."""
+        self.modules, self.models = other.modules, other.models
 
     def module_for_folder(self, folder: str) -> Module | None:
         """The module that a folder's name means: "Real Estate" and "real-estate" mean `real_estate`."""

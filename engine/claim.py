@@ -9,7 +9,7 @@ Guarantees:
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
 from engine.catalog import Catalog, Model
@@ -56,8 +56,14 @@ class Claims:
 
     def lane(self, model: Model) -> Lane:
         """The lane of a model's calls; names that stand for the same model share it."""
-        ceiling = min(model.concurrency or self._concurrency, self._concurrency)
-        return self._lanes.setdefault((model.provider, model.id), Lane(ceiling))
+        return self._lanes.setdefault((model.provider, model.id), Lane(self._ceiling(model)))
+
+    def _ceiling(self, model: Model) -> int:
+        return min(model.concurrency or self._concurrency, self._concurrency)
+
+    def lanes(self) -> Mapping[tuple[str, str], Lane]:
+        """The lanes that have been used, by provider and model id."""
+        return self._lanes
 
     def only(self, job_id: str) -> None:
         """Claim images of this job alone."""
@@ -72,19 +78,19 @@ class Claims:
         self.lane(model).claimed -= 1
         self.wake()
 
-    async def stream(self, stop: asyncio.Event) -> AsyncIterator[Image]:
-        """Claimed images, one after the other, until `stop` is set; what is claimed by then goes back at the end."""
+    async def stream(self, stop: asyncio.Event) -> AsyncIterator[tuple[Image, Model]]:
+        """Claimed images with their models' rows, until `stop` is set; what is claimed by then goes back at the end."""
         await self._say_what_waits()
         while not stop.is_set():
             self._woken.clear()
             if self._due is not None and self._due <= self._now():
                 await self.bring_back_due()
             now = self._now()
-            images = await self._claim(now)
-            for image in images:
+            claimed = await self._claim(now)
+            for one in claimed:
                 if not stop.is_set():
-                    yield image
-            if not images:
+                    yield one
+            if not claimed:
                 await self._wait(stop, since=now)
 
     async def _say_what_waits(self) -> None:
@@ -100,6 +106,18 @@ class Claims:
             if model not in self._catalog.models:
                 log.warning("‖ unfinished pictures: %d. %s", number, unknown_model(model))
 
+    async def catalog_changed(self) -> None:
+        """Try again what other settings may have mended, as a new start does; lanes take their new bounds."""
+        await self._store.gates.reopen("misconfigured", "gone")
+        for model in self._catalog.models.values():
+            self.lane(model).bound(self._ceiling(model))
+        gates = await self._store.gates.closed(self._now())
+        closed = {(gate.provider, gate.model_id): gate.closed_until for gate in gates}
+        for key, lane in self._lanes.items():
+            lane.close_only(closed.get(key))
+        await self._say_what_waits()
+        self.wake()
+
     async def bring_back_due(self) -> None:
         """Retry pass and stuck-job cleanup: what is due, or held by nobody any more, may be claimed again."""
         self._due = None
@@ -113,22 +131,23 @@ class Claims:
     async def _alive(self) -> set[str]:
         return await asyncio.to_thread(self._presence.alive)
 
-    async def _claim(self, now: datetime) -> list[Image]:
-        models, room = await self._open_models(now)
+    async def _claim(self, now: datetime) -> list[tuple[Image, Model]]:
+        rows = self._catalog.models  # others may be in its place when the database has answered
+        models, room = await self._open_models(rows, now)
         images = await self._store.images.claim(
             models, room, worker=self._worker, now=now, lease_until=now + self._lease, job_id=self._job_id
         )
         for image in images:
-            self.lane(self._catalog.model(image.model)).claimed += 1
-        return images
+            self.lane(rows[image.model]).claimed += 1
+        return [(image, rows[image.model]) for image in images]
 
-    async def _open_models(self, now: datetime) -> tuple[list[str], int]:
+    async def _open_models(self, rows: Mapping[str, Model], now: datetime) -> tuple[list[str], int]:
         """The models that may be claimed for now, and how many images of each at the most."""
         closed = {(gate.provider, gate.model_id): gate.kind for gate in await self._store.gates.closed(now)}
         self._open_lanes(closed)
         free = self._capacity - sum(lane.claimed for lane in self._lanes.values())
         room = {}
-        for name, model in self._catalog.models.items():
+        for name, model in rows.items():
             lane, kind = self.lane(model), closed.get((model.provider, model.id))
             if kind in LASTING:
                 lane.is_on_trial = True  # perhaps another process has met it
@@ -141,7 +160,7 @@ class Claims:
         """Open those whose gate was seen closed and is not any more: time has passed, or somebody has opened it."""
         for key in self._seen_closed.difference(closed):
             if key in self._lanes:
-                self._lanes[key].open()
+                self._lanes[key].close_only(None)
         self._seen_closed = set(closed)
 
     def _room(self, lane: Lane) -> int:

@@ -99,9 +99,15 @@ def run(ctx: click.Context, config: Path | None) -> None:
     Which folders, and whether the bot runs, is told by the settings. It works until it is stopped; a new start goes on
     where it was.
     """
-    from engine.commands.run import run_until_stopped
+    import os
 
-    sys.exit(run_until_stopped(settings_of(ctx, config)))
+    from engine.commands.run import run_until_stopped
+    from engine.reload import Source
+    from engine.settings import find_config, load_settings
+
+    named = config or ctx.obj["config"]
+    path = find_config(named, os.environ, Path.cwd())
+    sys.exit(run_until_stopped(Source(path, lambda: load_settings(path or named, os.environ, Path.cwd()))))
 
 
 @cli.command()

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from engine.errors import PlaceError
 from engine.job import Delivery
+from engine.log_context import about
 from engine.store import Store
 from engine.trouble import Trouble
 from engine.waiting import first_of
@@ -97,7 +98,8 @@ class Deliveries:
 
     async def _do(self, delivery: Delivery) -> None:
         try:
-            await self._hand_over(delivery)
+            with about(job=delivery.job_id, image=delivery.image_id):
+                await self._hand_over(delivery)
         finally:
             self._in_hand.discard(delivery.id)
             if not self._in_hand and not self._turn.locked():

@@ -84,9 +84,14 @@ class Lane:
         """Let nobody call before `until`."""
         self._closed_until = max(until, self._closed_until or until)
 
-    def open(self) -> None:
-        """Let calls begin again, whatever time was named."""
-        self._closed_until = None
+    def close_only(self, until: datetime | None) -> None:
+        """Let nobody call before `until`, whatever was said before; None lets everybody."""
+        self._closed_until = until
+
+    def bound(self, ceiling: int) -> None:
+        """Change how far `limit` may grow."""
+        self._ceiling = ceiling
+        self.calls.amount = min(self.calls.amount, ceiling)
 
     def is_closed(self, now: datetime) -> bool:
         return self._closed_until is not None and now < self._closed_until

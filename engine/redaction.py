@@ -19,7 +19,10 @@ class Redaction(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line that is written."""
-        line = super().format(record)
+        return self.hidden(super().format(record))
+
+    def hidden(self, line: str) -> str:
+        """The line without secrets."""
         for secret in self._secrets:
             line = line.replace(secret, HIDDEN)
         return line

@@ -7,6 +7,7 @@ The descriptions are the text of docs/settings.md.
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -42,6 +43,30 @@ def _bucket(value: str) -> str:
     if value and not _BUCKET.fullmatch(value):
         raise ValueError('is not an address such as "s3://bucket/prefix"; leave it empty for files in data_dir')
     return value
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host and a port to listen at."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Raises ValueError, which says how an address is written."""
+        host, _, port = text.rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise ValueError('is not a host and a port, such as "127.0.0.1:9464"')
+        return cls(host, int(port))
+
+
+def _listening(text: str) -> str:
+    return str(Address.parse(text)) if text else ""
 
 
 class Section(BaseModel):
@@ -146,6 +171,19 @@ class OutputSettings(Section):
     zip: bool = Field(False, description="Add a ZIP of all results to the report of each `lightwork process`.")
 
 
+class OpsSettings(Section):
+    """For those who run LightWork as a service; see docs/operations.md."""
+
+    listen: Annotated[str, AfterValidator(_listening)] = Field(
+        "",
+        description="Where `/livez`, `/readyz` and `/metrics` are served, such as `127.0.0.1:9464`; empty: nowhere. "
+        "Whoever can reach that address can read them.",
+    )
+    log: Literal["console", "json"] = Field(
+        "console", description="`console`: lines for people; `json`: one object a line, for programs."
+    )
+
+
 class WatchSettings(Section):
     """A watched folder; as many as you like, each below a `[[watch]]` of its own."""
 
@@ -198,6 +236,7 @@ class Settings(BaseSettings):
     telegram: TelegramSettings = TelegramSettings()
     limits: LimitSettings = LimitSettings()
     output: OutputSettings = OutputSettings()
+    ops: OpsSettings = OpsSettings()
     watch: list[WatchSettings] = []
     models: dict[str, dict[str, Any]] = {}
     modules: dict[str, dict[str, Any]] = {}

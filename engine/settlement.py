@@ -14,12 +14,13 @@ from pathlib import Path
 
 from engine.catalog import Model, Module
 from engine.errors import PhotoError
-from engine.job import Ending, Image
+from engine.job import Ending, Image, ImageStatus
 from engine.lane import Lane
 from engine.outage import Outage
 from engine.provider import Misconfigured, ModelGone, NoPicture, RateLimited, Refused, Transient
 from engine.retry import LASTING, Closing, Decision, Fail, Policy, Release, RetryAt, backoff, decide
 from engine.store import Gate, Store
+from engine.tally import Tally
 from engine.trouble import Trouble
 
 log = logging.getLogger(__name__)
@@ -59,12 +60,14 @@ class Settlement:
         now: Callable[[], datetime],
         rng: random.Random,
         on_finished: Callable[[], None],
+        tally: Tally,
     ) -> None:
         self._store = store
         self._policy = policy
         self._now = now
         self._rng = rng
         self._on_finished = on_finished
+        self._tally = tally
         self._trouble = Trouble(log)
 
     async def no_picture(self, ticket: Ticket, outcome: NoPicture, seconds: float | None) -> None:
@@ -141,6 +144,7 @@ class Settlement:
 
     async def _apply(self, ticket: Ticket, decision: Decision, ending: Ending) -> None:
         image, images, now = ticket.image, self._store.images, self._now()
+        self._tally.attempt(ticket.model.name, ending)
         if decision.closing:
             await self._close_gate(ticket, decision.closing)
         match decision.move:
@@ -148,6 +152,7 @@ class Settlement:
                 result = {"provider": ticket.model.provider, "model_id": ticket.model.id}
                 if await images.fail(image, ending=ending, code=code, error=why, advice=advice, result=result, now=now):
                     log.info("✗ %s  %s", ticket, why)
+                    self._tally.image(ticket.model.name, ImageStatus.FAILED)
                     self._on_finished()
             case RetryAt(at, retries, busy_since):
                 await images.retry_later(image, ending=ending, at=at, retries=retries, busy_since=busy_since, now=now)

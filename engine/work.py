@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from engine.catalog import Catalog, Module
+from engine.catalog import Catalog, Model, Module
 from engine.claim import Claims
 from engine.decoder import Decoder
 from engine.errors import NotFound, PhotoError, PhotoRejected
@@ -26,12 +26,14 @@ from engine.fingerprint import fingerprint
 from engine.finish import Finished
 from engine.job import Ending, Image, ImageStatus, Original
 from engine.lane import Budget
+from engine.log_context import about
 from engine.photo import Limits, Prepared
 from engine.provider import Done, Outcome, Picture, Provider, RateLimited, Refused, Request, Transient
 from engine.purchase import Answer, Purchases
 from engine.retry import Policy
 from engine.settlement import Settlement, Ticket
 from engine.store import Store, key_of
+from engine.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +71,7 @@ class Work:
         concurrency: int,
         in_flight_bytes: int,
         on_finished: Callable[[], None],
+        tally: Tally,
     ) -> None:
         self._store = store
         self._catalog = catalog
@@ -78,7 +81,8 @@ class Work:
         self._style = style
         self._now = now
         self._purchases = Purchases(store.blobs)
-        self._settlement = Settlement(store, policy, now=now, rng=rng, on_finished=on_finished)
+        self._tally = tally
+        self._settlement = Settlement(store, policy, now=now, rng=rng, on_finished=on_finished, tally=tally)
         self._calls = Budget(concurrency)
         self._bytes = Budget(in_flight_bytes)
         self._on_finished = on_finished
@@ -88,9 +92,13 @@ class Work:
         """Begin no more calls; images that wait for their turn go back to the queue."""
         self._stopping = True
 
-    async def do(self, image: Image) -> None:
+    async def do(self, image: Image, model: Model) -> None:
         """Bring a claimed image as far as it goes. Cancelling hands it back."""
-        ticket = self._ticket(image)
+        ticket = self._ticket(image, model)
+        with about(job=image.job_id, image=image.id, attempt=image.attempt):
+            await self._settled(ticket)
+
+    async def _settled(self, ticket: Ticket) -> None:
         try:
             await self._do(ticket)
         except asyncio.CancelledError:
@@ -101,8 +109,7 @@ class Work:
         finally:
             self._claims.finished(ticket.model)
 
-    def _ticket(self, image: Image) -> Ticket:
-        model = self._catalog.model(image.model)
+    def _ticket(self, image: Image, model: Model) -> Ticket:
         try:
             module = self._catalog.module(image.module)
         except NotFound:  # it has left the settings; the image's prompt is fixed since its intake
@@ -229,9 +236,12 @@ class Work:
         ending = Ending(answer.outcome, answer.detail, model.provider, model.id, answer.seconds, answer.cost_microusd)
         if await images.complete(image, ending=ending, fingerprint=ticket.fingerprint, result=result, now=self._now()):
             log.info("✓ %s  %.1f s  $%.4f", ticket, answer.seconds, answer.cost_microusd / 1e6)
+            self._tally.attempt(model.name, ending)
+            self._tally.image(model.name, ImageStatus.COMPLETED)
             self._on_finished()
         elif (await images.get(image.id)).status is ImageStatus.CANCELLED:
             await images.charge_cancelled(image, ending)
+            self._tally.attempt(model.name, ending)
             await self._store.blobs.delete(output_key(image.id))  # nobody will hand it over
 
 

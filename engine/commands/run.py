@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -12,19 +13,21 @@ from engine import heap
 from engine.app import Engine, open_engine
 from engine.errors import SettingsError
 from engine.redaction import Redaction, values_of
-from engine.settings import Settings
+from engine.reload import Reload, Source
+from engine.settings import Address, Settings
 
 log = logging.getLogger(__name__)
 
 Frontend = Callable[[Engine, asyncio.Event], Coroutine[Any, Any, None]]
 
 
-def run_until_stopped(settings: Settings) -> int:
+def run_until_stopped(source: Source) -> int:
     """Run until SIGINT or SIGTERM; a second one stops at once. Returns the exit code."""
+    settings = source.read()
     heap.keep_small()
     log_to_stderr(settings)
     try:
-        asyncio.run(_run(settings))
+        asyncio.run(_run(settings, source))
     except asyncio.CancelledError:
         return 130
     return 0
@@ -33,21 +36,44 @@ def run_until_stopped(settings: Settings) -> int:
 def log_to_stderr(settings: Settings) -> None:
     """What happens, one line each, without secrets; of libraries only what goes wrong."""
     handler = logging.StreamHandler()
-    handler.setFormatter(Redaction("%(asctime)s %(message)s", "%H:%M:%S", values_of(settings.secrets)))
+    handler.setFormatter(_lines(settings))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for ours in ("bot", "engine", "watcher"):
         logging.getLogger(ours).setLevel(logging.INFO)
 
 
-async def _run(settings: Settings) -> None:
+def _lines(settings: Settings) -> logging.Formatter:
+    secrets = values_of(settings.secrets)
+    if settings.ops.log == "console":
+        return Redaction("%(asctime)s %(message)s", "%H:%M:%S", secrets)
+    from engine.json_log import JsonLines  # the library takes a while to import
+
+    return JsonLines(secrets)
+
+
+async def _run(settings: Settings, source: Source) -> None:
     if not settings.watch and not settings.telegram.enabled:
         raise SettingsError(
             "Nothing to do: the settings name no [[watch]] folder, and the Telegram bot is not enabled. "
             "`lightwork init` writes such a file."
         )
-    async with stop_on_signals() as stop, open_engine(settings) as engine:
-        await serve(engine, frontends(), stop)
+    async with stop_on_signals() as stop, reload_on_hangup() as asked, open_engine(settings) as engine:
+        async with _watched(engine, stop), asyncio.TaskGroup() as group:
+            group.create_task(serve(engine, frontends(), stop))
+            group.create_task(Reload(engine, source).run(stop, asked))
         log.info("stopped")
+
+
+@asynccontextmanager
+async def _watched(engine: Engine, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Health and metrics, where the settings say so."""
+    if not engine.settings.ops.listen:
+        yield
+        return
+    from engine.probes import serving_probes  # both libraries are large, and most who run it need neither
+
+    async with serving_probes(engine, stop, Address.parse(engine.settings.ops.listen)):
+        yield
 
 
 def frontends() -> list[Frontend]:
@@ -64,6 +90,20 @@ async def serve(engine: Engine, frontends: list[Frontend], stop: asyncio.Event) 
         group.create_task(engine.run(stop))
         for frontend in frontends:
             group.create_task(frontend(engine, stop))
+
+
+@asynccontextmanager
+async def reload_on_hangup() -> AsyncIterator[asyncio.Event]:
+    """An event that each SIGHUP sets; but where a terminal is used, its end means what it always means."""
+    asked, loop = asyncio.Event(), asyncio.get_running_loop()
+    hangup = None if os.isatty(0) else getattr(signal, "SIGHUP", None)
+    if hangup:
+        loop.add_signal_handler(hangup, asked.set)
+    try:
+        yield asked
+    finally:
+        if hangup:
+            loop.remove_signal_handler(hangup)
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from engine.job import Seen
+from engine.store.backlog import Backlog, Figures, Owed
 from engine.store.blob_choice import blobs_at
 from engine.store.blobs import Away, Blobs, key_of
 from engine.store.database import Database
@@ -22,8 +23,10 @@ __all__ = [
     "NO_CHANGES",
     "OUR_RESULTS",
     "Away",
+    "Backlog",
     "Blobs",
     "Deliveries",
+    "Figures",
     "FolderBlobs",
     "Gate",
     "Gates",
@@ -31,6 +34,7 @@ __all__ = [
     "Jobs",
     "Messages",
     "Outages",
+    "Owed",
     "Seen",
     "SeenFiles",
     "Staging",
@@ -56,6 +60,7 @@ class Store:
         self.messages = Messages(self._database)
         self.users = Users(self._database)
         self.statistics = Statistics(self._database)
+        self.backlog = Backlog(self._database)
         self.gates = Gates(self._database)
         self.outages = Outages(self._database)
         self.seen = SeenFiles(self._database)

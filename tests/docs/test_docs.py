@@ -16,7 +16,7 @@ from watcher.job_file import parse_job_file
 ROOT = Path(__file__).resolve().parents[2]
 NO_FOLDER = Path("/nonexistent")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-SECTIONS = ("engine", "gemini", "telegram", "limits", "output")
+SECTIONS = ("engine", "gemini", "telegram", "limits", "output", "ops")
 
 
 def tracked_files() -> list[Path]:

@@ -1,0 +1,77 @@
+"""`lightwork run` as a service of its own: what it serves over HTTP, what it logs, and its settings file."""
+
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+from exposition import Family, Labels, parse
+from lightwork_process import LightWork
+
+TIMEOUT = aiohttp.ClientTimeout(total=10)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Service(LightWork):
+    """A process that serves health and metrics on a port of its own; `more` is appended to its settings file."""
+
+    def __init__(self, folder: Path, *, more: str = "", ops: str = "", prefix: Sequence[str] = (), **given: object):
+        super().__init__(folder, prefix=prefix, **given)
+        self.port = free_port()
+        self.config = folder / "config.toml"
+        self._rest = f'{self.config.read_text()}\n[ops]\nlisten = "127.0.0.1:{self.port}"\n{ops}\n'
+        self.configure(more)
+
+    def configure(self, more: str) -> None:
+        """Write the settings file anew, as an editor does, with `more` at its end."""
+        draft = self.config.with_suffix(".draft")
+        draft.write_text(self._rest + more)
+        draft.replace(self.config)
+
+    async def get(self, page: str) -> tuple[int, str]:
+        """A page's status and text; 0 while nobody listens."""
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=TIMEOUT) as session,
+                session.get(f"http://127.0.0.1:{self.port}/{page}") as answer,
+            ):
+                return answer.status, await answer.text()
+        except aiohttp.ClientError:
+            return 0, ""
+
+    async def metrics(self) -> dict[str, Family]:
+        status, text = await self.get("metrics")
+        assert status == 200
+        return parse(text)
+
+    async def value(self, name: str, **labels: str) -> float:
+        """One sample; 0 where there is none."""
+        family = (await self.metrics()).get(name)
+        wanted: Labels = frozenset(labels.items())
+        return family.samples.get((name, wanted), 0.0) if family else 0.0
+
+    async def is_ready(self) -> bool:
+        return (await self.get("readyz"))[0] == 200
+
+    async def until_said(self, words: str) -> None:
+        await self.until(lambda: words in self.log())
+
+
+@asynccontextmanager
+async def service(folder: Path, **given: object) -> AsyncIterator[Service]:
+    """A service that is ready, and gone at the end in any case."""
+    process = Service(folder, **given)  # type: ignore[arg-type]
+    await process.start()
+    try:
+        await process.until(process.is_ready)
+        yield process
+    finally:
+        if process.process.returncode is None:
+            await process.kill()
