@@ -17,6 +17,8 @@ from engine.errors import PlaceError
 
 MAX_NAME_BYTES = 255
 LONGEST_SUFFIX = 16
+# The end of the names of files that are not whole yet.
+HALF_WRITTEN = ".part"
 # What file systems without hard links (FAT, some shares) answer to link(2).
 NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK, errno.EACCES})
 
@@ -118,7 +120,7 @@ def _names(target: Path) -> Iterator[Path]:
 
 
 def _temporary(target: Path, tag: str) -> Path:
-    return target.with_name(f".{tag}.part")
+    return target.with_name(f".{tag}{HALF_WRITTEN}")
 
 
 def _holds(path: Path, digest: str) -> bool:

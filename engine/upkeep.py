@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 PASSES_EVERY = timedelta(seconds=15)
 RETENTION_EVERY = timedelta(hours=1)
+NOBODY_WRITES_SO_LONG = timedelta(days=1)
 KEPT_FOR_A_WHILE = ("results", "previews", "photos", "kept")
 
 
@@ -33,17 +34,20 @@ class Upkeep:
         )
         every = PASSES_EVERY.total_seconds()
         self._scheduler.add_job(_quietly(claims.bring_back_due), "interval", seconds=every)
-        if retention:
-            every = RETENTION_EVERY.total_seconds()
+        every = RETENTION_EVERY.total_seconds()
+        for tidying in (self.tidy, self.forget_old) if retention else (self.tidy,):
             # At once, too: a process may never live for as long as that.
-            at = datetime.now(UTC)
-            self._scheduler.add_job(_quietly(self.forget_old), "interval", seconds=every, next_run_time=at)
+            self._scheduler.add_job(_quietly(tidying), "interval", seconds=every, next_run_time=datetime.now(UTC))
 
     def start(self) -> None:
         self._scheduler.start()
 
     def stop(self) -> None:
         self._scheduler.shutdown(wait=False)
+
+    async def tidy(self) -> None:
+        """Delete what killed processes have left half done."""
+        await self._store.blobs.tidy(before=(self._now() - NOBODY_WRITES_SO_LONG).timestamp())
 
     async def forget_old(self) -> None:
         """Delete stored answers and previews that are older than the retention; rows and delivered files stay."""

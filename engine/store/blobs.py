@@ -74,10 +74,11 @@ class Blobs(ABC):
 
     @abstractmethod
     async def sweep(self, prefix: str, *, before: float) -> int:
-        """Delete the blobs under `prefix` (and what killed processes left) that were last written before a POSIX time.
+        """Delete the blobs under `prefix` that were last written before a POSIX time; returns how many there were."""
 
-        Returns how many there were.
-        """
+    @abstractmethod
+    async def tidy(self, *, before: float) -> None:
+        """Delete on this computer what killed processes have left half done before a POSIX time."""
 
     @abstractmethod
     async def check(self) -> None:

@@ -81,6 +81,13 @@ class FolderBlobs(Blobs):
     def _sweep(self, prefix: str, before: float) -> int:
         return sum(_delete_if_old(path, before) for path in list(self._path(prefix).rglob("*")))
 
+    async def tidy(self, *, before: float) -> None:
+        await asyncio.to_thread(self._tidy, before)
+
+    def _tidy(self, before: float) -> None:
+        for path in list(self._folder.rglob(f"*{publish.HALF_WRITTEN}")):
+            _delete_if_old(path, before)
+
     async def check(self) -> None:
         """Nothing: whether data_dir can be used is asked elsewhere."""
 

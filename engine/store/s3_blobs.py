@@ -8,7 +8,6 @@ import asyncio
 import logging
 import shutil
 import tempfile
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -41,8 +40,6 @@ CHECK_TAKES = 15.0
 CLOSING_TAKES = 20.0
 AT_ONCE = 8
 PROBE = "check"
-# Copies that killed processes left behind; nobody reads one for so long.
-ABANDONED_AFTER = 24 * 3600.0
 DELETED_AT_ONCE = 1000
 
 
@@ -177,7 +174,6 @@ class S3Blobs(Blobs):
             await self._patiently(lambda: self._to_its_end(self._bucket.delete_async(keys)))
 
     async def sweep(self, prefix: str, *, before: float) -> int:
-        await asyncio.to_thread(self._forget_abandoned)
         return await self._patiently(lambda: self._sweep(checked(prefix), before))
 
     async def _sweep(self, prefix: str, before: float) -> int:
@@ -189,9 +185,12 @@ class S3Blobs(Blobs):
             number += len(old)
         return number
 
-    def _forget_abandoned(self) -> None:
+    async def tidy(self, *, before: float) -> None:
+        await asyncio.to_thread(self._tidy, before)
+
+    def _tidy(self, before: float) -> None:
         for folder in self._copies.glob("*"):
-            if time.time() - folder.stat().st_mtime > ABANDONED_AFTER:
+            if folder.stat().st_mtime < before:
                 shutil.rmtree(folder, ignore_errors=True)
 
     async def check(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ async def test_copies_that_killed_processes_left_are_swept(s3: BucketPlace, tmp_
         (copies / name / "0").write_bytes(b"1")
         seconds = (copies / name).stat().st_mtime - age
         os.utime(copies / name, (seconds, seconds))
-    await s3.blobs.sweep("kept", before=0)
+    await s3.blobs.tidy(before=time.time() - 24 * 3600)
     assert [path.name for path in copies.iterdir()] == ["new"]
 
 

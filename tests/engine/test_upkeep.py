@@ -22,7 +22,7 @@ def age(folder: Path, days: float) -> list[Path]:
 
 async def test_a_busy_loop_delays_passes_but_never_skips_or_piles_them_up(shop: Workshop) -> None:
     passes = shop.engine.upkeep._scheduler.get_jobs()
-    assert {job.func.__name__ for job in passes} == {"bring_back_due", "forget_old"}
+    assert {job.func.__name__ for job in passes} == {"bring_back_due", "tidy", "forget_old"}
     assert {(job.misfire_grace_time, job.coalesce, job.max_instances) for job in passes} == {(None, True, 1)}
 
 
@@ -52,6 +52,20 @@ async def test_what_is_not_handed_over_yet_stays_however_old_it_is(tmp_path: Pat
     assert (tmp_path / "out" / "a.jpg").is_file()
 
 
+async def test_what_a_kill_left_half_written_is_deleted_when_nobody_can_be_writing_it(
+    tmp_path: Path, server: GeminiServer
+) -> None:
+    async with working(settings_for(tmp_path, server.url, retention="0"), tmp_path) as shop:
+        await shop.finished(await shop.job(shop.photo("a.jpg")))
+        blobs = tmp_path / "data" / "blobs"
+        (blobs / "outputs" / ".0123.part").write_bytes(b"half")
+        old = age(blobs, days=2)
+        (blobs / "outputs" / ".4567.part").write_bytes(b"hal")
+        await shop.engine.upkeep.tidy()
+        assert {path.name for path in blobs.rglob("*.part")} == {".4567.part"}
+        assert [path for path in old if not path.exists()] == [blobs / "outputs" / ".0123.part"]
+
+
 async def _is_completed(shop: Workshop, job_id: str) -> bool:
     return await shop.statuses(job_id) == ["COMPLETED"]
 
@@ -67,7 +81,7 @@ async def test_a_new_start_tidies_up_at_once(tmp_path: Path, server: GeminiServe
 
 async def test_no_retention_keeps_everything(tmp_path: Path, server: GeminiServer) -> None:
     async with opened(settings_for(tmp_path, server.url, retention="0"), tmp_path) as shop:
-        assert {job.func.__name__ for job in shop.engine.upkeep._scheduler.get_jobs()} == {"bring_back_due"}
+        assert {job.func.__name__ for job in shop.engine.upkeep._scheduler.get_jobs()} == {"bring_back_due", "tidy"}
 
 
 async def test_the_stuck_job_cleanup_is_there_even_if_nobody_is_woken(tmp_path: Path, server: GeminiServer) -> None:
