@@ -118,7 +118,7 @@ class Decoder:
     async def _call(self, task: Task) -> Any:
         if self._closed:
             raise RuntimeError("the decoder is closed")
-        worker = self._idle.pop() if self._idle else _Worker(self._memory)
+        worker = self._living()
         self._busy.add(worker)
         try:
             async with asyncio.timeout(self._timeout):
@@ -138,6 +138,14 @@ class Decoder:
         if not succeeded:
             raise value
         return value
+
+    def _living(self) -> "_Worker":
+        """A worker that has not died while it was idle, which is no photo's fault."""
+        while self._idle:
+            if (worker := self._idle.pop()).is_alive():
+                return worker
+            self._end(worker)
+        return _Worker(self._memory)
 
     def _end(self, worker: "_Worker") -> None:
         worker.kill()
@@ -169,6 +177,10 @@ class _Worker:
         except (EOFError, OSError) as error:
             raise _WorkerDied from error
         return answer
+
+    def is_alive(self) -> bool:
+        """False if its process has ended by itself."""
+        return self._process is None or self._process.poll() is None
 
     def kill(self) -> None:
         """End the process without waiting for it; a call under way fails."""

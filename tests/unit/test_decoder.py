@@ -171,6 +171,16 @@ async def test_an_idle_worker_may_die_unnoticed() -> None:
         assert await decoder.run(take, 10) == 10
 
 
+async def test_however_many_idle_workers_die_it_is_no_photos_fault() -> None:
+    async with decoding(3) as decoder:
+        workers = set(await asyncio.gather(*(decoder.run(os.getpid) for _ in range(3))))
+        assert len(workers) == 3
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
+        assert gone(list(workers))
+        assert await decoder.run(take, 10) == 10
+
+
 async def test_a_worker_that_dies_in_the_middle_of_its_answer_blocks_nobody() -> None:
     async with decoding(2) as decoder:
         crashing, other = await asyncio.gather(
