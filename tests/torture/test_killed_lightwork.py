@@ -219,6 +219,7 @@ async def all_images(store: Store) -> list[Image]:
 
 
 async def tortured(folder: Path, steps: Sequence[tuple[str, str]]) -> Torture:
+    folder.mkdir(exist_ok=True)
     async with TelegramServer() as telegram, GeminiServer(delay=0.1, keep_inputs=False) as gemini:
         torture = Torture(folder, telegram, gemini)
         await torture.begin()
@@ -243,7 +244,7 @@ async def test_lightwork_that_is_killed_at_random_keeps_its_promises(tmp_path: P
         kills = [f"call any:* {luck.randrange(500, LIFE)}" for _ in range(RANDOM_KILLS if torture else 3)]
         named = luck.sample(list(STEPS.items()), len(STEPS) // 3 if torture else 1)
         steps = luck.sample([*named, *((step, step) for step in kills)], len(named) + len(kills))
-        print(f"round {number}: {[name for name, _ in steps]}")
+        print(f"\nround {number}, {time.monotonic() - started:.0f} s: {[name for name, _ in steps]}", flush=True)
         ended.append(await tortured(tmp_path / str(number), steps))
     print(figures(ended, time.monotonic() - started))
 
