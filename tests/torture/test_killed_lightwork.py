@@ -77,6 +77,7 @@ class Torture:
     """A folder and a bot, processes that work at both one after the other, and the services that outlive them."""
 
     def __init__(self, folder: Path, telegram: TelegramServer, gemini: GeminiServer) -> None:
+        folder.mkdir(exist_ok=True)
         self._telegram, self._gemini = telegram, gemini
         self._people = [telegram.user(number) for number in SENDERS]
         addresses = {"base_url": telegram.base_url, "base_file_url": telegram.base_file_url}
@@ -219,7 +220,6 @@ async def all_images(store: Store) -> list[Image]:
 
 
 async def tortured(folder: Path, steps: Sequence[tuple[str, str]]) -> Torture:
-    folder.mkdir(exist_ok=True)
     async with TelegramServer() as telegram, GeminiServer(delay=0.1, keep_inputs=False) as gemini:
         torture = Torture(folder, telegram, gemini)
         await torture.begin()
