@@ -191,7 +191,7 @@ async def _run(
                 Poller(client.bot, updates.keep, now=engine.now, taking=taking).run(stop),
                 errands.run(stop),
                 notices.run(stop),
-                Notifier(engine, client, people, sleep=sleep).run(),
+                Notifier(engine, client, people, admins=lambda: sorted(desk.access.admins), sleep=sleep).run(),
             )
         ]
         await stop.wait()

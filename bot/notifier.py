@@ -7,7 +7,7 @@ Guarantees:
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 
 from bot.client import CLOSED_CHAT, ChatClosed, Client, Rejected
@@ -24,14 +24,21 @@ LOOK_EVERY = 5.0
 
 
 class Notifier:
-    """Messages to `telegram.admins` about outages."""
+    """Messages to the admins about outages; `admins` are those of now."""
 
     def __init__(
-        self, engine: Engine, client: Client, people: People, *, sleep: Callable[[float], Awaitable[None]]
+        self,
+        engine: Engine,
+        client: Client,
+        people: People,
+        *,
+        admins: Callable[[], Iterable[int]],
+        sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._engine = engine
         self._client = client
         self._people = people
+        self._admins = admins
         self._sleep = sleep
         self._not_before: dict[int, datetime] = {}
 
@@ -54,7 +61,7 @@ class Notifier:
     async def _tell_beginning(self, outage: Outage, names: str) -> None:
         """Tell all admins who do not know it yet."""
         knowing = list(outage.told)
-        for admin in self._engine.settings.telegram.admins:
+        for admin in self._admins():
             if str(admin) not in knowing and await self._said(admin, lambda say: _beginning(say, outage, names)):
                 knowing.append(str(admin))
                 await self._engine.store.outages.tell(outage, knowing)
