@@ -86,12 +86,14 @@ class Torture:
         self.process = LightWork(folder, prefix=prefix, model="nano_banana", url=gemini.url, more=more)
         self._data_dir = folder / "data"
         self._promise = ChatPromise(telegram, IN_ALBUM)
-        self._called = asyncio.Event()
+        self._kill_in_the_call = False
         self.kills: list[Kill] = []
-        gemini.rule = self._note_call
+        gemini.rule = self._met_call
 
-    def _note_call(self, _: Received) -> None:
-        self._called.set()
+    def _met_call(self, _: Received) -> None:
+        if self._kill_in_the_call:
+            self._kill_in_the_call = False
+            self.process.process.send_signal(signal.SIGKILL)
 
     async def begin(self) -> None:
         """All photos are there before the first start."""
@@ -107,14 +109,10 @@ class Torture:
         """One process, to be killed at a step."""
         before = len(self._gemini.requests)
         self.process.environment = {"TELEGRAM_BOT_TOKEN": self._telegram.token}
-        if step != IN_THE_CALL:
+        self._kill_in_the_call = step == IN_THE_CALL
+        if not self._kill_in_the_call:
             self.process.environment["KILL_AT"] = step
-        self._called.clear()
         await self.process.start()
-        if step == IN_THE_CALL:
-            async with asyncio.timeout(WITHIN):
-                await self._called.wait()
-            self.process.process.send_signal(signal.SIGKILL)
         if await self._ended():
             self._promise.killed()
             self.kills.append(Kill(name, tuple(await self._hit(self._gemini.requests[before:]))))
@@ -158,6 +156,7 @@ class Torture:
 
     async def end(self) -> None:
         """A last process, which nobody kills, does what is left; then everything is as it was promised."""
+        self._kill_in_the_call = False
         self.process.environment = {"TELEGRAM_BOT_TOKEN": self._telegram.token}
         await self.process.start()
         await self._all_is_over()
