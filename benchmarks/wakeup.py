@@ -51,7 +51,7 @@ async def _one_after_the_other(folder: Path, number: int) -> tuple[list[float], 
 
 
 async def _claim(engine: Engine, claimed: asyncio.Queue[tuple[Image, float]], stop: asyncio.Event) -> None:
-    async for image in engine.claims.stream(stop):
+    async for image, _ in engine.claims.stream(stop):
         claimed.put_nowait((image, time.perf_counter()))
 
 

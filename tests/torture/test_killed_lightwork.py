@@ -159,6 +159,7 @@ class Torture:
         self._kill_in_the_call = False
         self.process.environment = {"TELEGRAM_BOT_TOKEN": self._telegram.token}
         await self.process.start()
+        await self.process.until(lambda: "watching" in self.process.log(), WITHIN)
         await self._all_is_over()
         await self._promise.check(self._people, self._all_is_over)
         assert await self.process.stop() == 0, self.process.log()
