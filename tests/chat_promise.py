@@ -10,6 +10,7 @@ from servers.telegram_wire import Call
 PHOTO, FILE, CONTROL = "photo", "document", "control"
 ALBUMS = {"sendMediaGroup", "sendPhoto", "sendDocument"}
 DONE = "Done"
+WITHIN = 60.0
 
 
 def kind_of(call: Call) -> str:
@@ -34,7 +35,7 @@ class ChatPromise:
 
     async def check(self, people: Sequence[Person], all_is_handed_over: Callable[[], Awaitable[None]]) -> None:
         """Everybody has everything; what may have been on its way at a kill is there twice at the most."""
-        await self._server.until(lambda: not self._server.world.updates.waiting)
+        await self._server.until(lambda: not self._server.world.updates.waiting, WITHIN)
         await all_is_handed_over()
         risks = self._at_risk()
         for person in people:
@@ -62,7 +63,7 @@ class ChatPromise:
         if ["Send again"] in control.labels:
             person.presses(control, "Send again")
             before = len(there(person, CONTROL))
-            await self._server.until(lambda: len(there(person, CONTROL)) > before)
+            await self._server.until(lambda: len(there(person, CONTROL)) > before, WITHIN)
             await all_is_handed_over()
 
 
