@@ -117,7 +117,7 @@ async def open_engine(
     catalog = load_catalog(settings.models, settings.modules)
     _check_providers(catalog)
     data_dir = settings.engine.data_dir
-    store, decoder = Store(data_dir), Decoder()
+    store, decoder = Store.of(settings), Decoder()
     async with contextlib.AsyncExitStack() as closing:
         closing.push_async_callback(decoder.aclose)
         providers = _providers(settings, decoder, now)

@@ -21,6 +21,7 @@ class Secrets(BaseModel):
     replicate_api_token: SecretStr = SecretStr("")
     runpod_api_key: SecretStr = SecretStr("")
     nano_banana_token: SecretStr = SecretStr("")
+    pgpassword: SecretStr = SecretStr("")
 
 
 # Which secret the provider of a model needs; a provider that is not named here needs none.

@@ -1,10 +1,12 @@
 """All rows and all files."""
 
 from pathlib import Path
+from typing import Self
 
 from engine.job import Seen
+from engine.settings import Settings
 from engine.store.blobs import Blobs
-from engine.store.database import Database
+from engine.store.database import database_of
 from engine.store.deliveries import Deliveries
 from engine.store.gates import Gate, Gates
 from engine.store.images import Images
@@ -38,10 +40,19 @@ __all__ = [
 
 
 class Store:
-    """The database and the blobs of one data folder."""
+    """The database and the blobs of one data folder.
 
-    def __init__(self, data_dir: Path) -> None:
-        self._database = Database(data_dir / "lightwork.sqlite3")
+    An `address` is that of a PostgreSQL database to use instead of a file in the folder; `password` goes with it.
+    """
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The store that the settings name."""
+        password = settings.secrets.pgpassword.get_secret_value()
+        return cls(settings.engine.data_dir, settings.engine.database, password)
+
+    def __init__(self, data_dir: Path, address: str = "", password: str = "") -> None:
+        self._database = database_of(data_dir, address, password)
         self.jobs = Jobs(self._database)
         self.staging = Staging(self._database)
         self.images = Images(self._database)

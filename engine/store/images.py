@@ -49,11 +49,13 @@ class Images(ImageLookup):
             sa.update(images)
             .where(images.c.id.in_(_claimable(models, limit, job_id)), IS_PENDING)
             .values(status="PROCESSING", attempt=images.c.attempt + 1, worker=worker, lease_until=lease_until)
-            .returning(*IMAGE_COLUMNS)
+            .returning(images.c.priority, images.c.turn, *IMAGE_COLUMNS)
         )
 
         async def work(connection: AsyncConnection) -> list[Image]:
-            claimed = [image_of(row) for row in await connection.execute(claim)]
+            # An UPDATE returns rows in the order in which it came by them.
+            rows = sorted(await connection.execute(claim), key=lambda row: (row.priority, row.turn, row.id))
+            claimed = [image_of(row) for row in rows]
             if claimed:
                 begun = [{"image_id": image.id, "number": image.attempt, "started_at": now} for image in claimed]
                 await connection.execute(sa.insert(attempts), begun)

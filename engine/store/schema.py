@@ -79,13 +79,14 @@ jobs = sa.Table(
         "(status IN ('COMPLETED', 'FAILED', 'CANCELLED')) = (finished_at IS NOT NULL)", name="finished_at_says_so"
     ),
 )
+UNFINISHED_JOB = sa.text("status IN ('PENDING', 'PROCESSING')")
 sa.Index(
     "uq_jobs_unfinished_key",
     jobs.c.owner,
     jobs.c.key,
     unique=True,
-    sqlite_where=sa.text("status IN ('PENDING', 'PROCESSING')"),
-    postgresql_where=sa.text("status IN ('PENDING', 'PROCESSING')"),
+    sqlite_where=UNFINISHED_JOB,
+    postgresql_where=UNFINISHED_JOB,
 )
 sa.Index("ix_jobs_created_at", jobs.c.created_at)
 
