@@ -107,3 +107,14 @@ async def test_what_fails_half_way_leaves_nothing(store: Store) -> None:
     with pytest.raises(LookupError):
         await store.jobs._database.write(work)
     assert await store.jobs.list() == []
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_writes_survive_a_power_cut(store: Store) -> None:
+    async def pragmas(connection: sa.ext.asyncio.AsyncConnection) -> tuple[str, int]:
+        mode = (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar_one()
+        return mode, (await connection.exec_driver_sql("PRAGMA synchronous")).scalar_one()
+
+    full = 2
+    assert await store.jobs._database.read(pragmas) == ("wal", full)
+    assert await store.jobs._database.write(pragmas) == ("wal", full)

@@ -1,4 +1,4 @@
-"""What is about the file of SQLite alone: durability settings, other programs that hold it."""
+"""What is about the file of SQLite alone: what is in it, and other programs that hold it."""
 
 import asyncio
 import logging
@@ -6,13 +6,10 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from engine.errors import StoreError
 from engine.store import Store
 from store.conftest import START, new_job
-
-only_sqlite = pytest.mark.parametrize("kind", ["sqlite"])
 
 
 async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
@@ -23,18 +20,7 @@ async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     await store.aclose()
 
 
-@only_sqlite
-async def test_writes_survive_a_power_cut(store: Store) -> None:
-    async def pragmas(connection: sa.ext.asyncio.AsyncConnection) -> tuple[str, int]:
-        mode = (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar_one()
-        return mode, (await connection.exec_driver_sql("PRAGMA synchronous")).scalar_one()
-
-    full = 2
-    assert await store.jobs._database.read(pragmas) == ("wal", full)
-    assert await store.jobs._database.write(pragmas) == ("wal", full)
-
-
-@only_sqlite
+@pytest.mark.parametrize("kind", ["sqlite"])
 async def test_a_locked_database_is_waited_for_and_told_once(
     store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
