@@ -18,6 +18,7 @@ with warnings.catch_warnings():
 PROGRAMS = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
 # Tests kill the server but cut no power: what it has handed to the system stays.
 FAST = "fsync = off\nfull_page_writes = off\nmax_connections = 200\n"
+PASSWORD = "seven-lamps"  # noqa: S105 - of a server that lives for a minute
 LOGINS = "host all guarded 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
 
 
@@ -40,14 +41,15 @@ class PostgreSQL:
             settings.write(FAST + places)
         (self._data / "pg_hba.conf").write_text(LOGINS)
         self.start()
+        self.sql(f"CREATE ROLE guarded LOGIN PASSWORD '{PASSWORD}'; CREATE ROLE stranger LOGIN")
 
     def address(self, database: str, login: str = "postgres") -> str:
         return f"postgresql://{login}@127.0.0.1:{self.port}/{database}"
 
-    def new_database(self, template: str = "template1") -> str:
-        """Returns the name of a new database, which is a copy of `template`."""
+    def new_database(self, owner: str = "postgres") -> str:
+        """Returns the name of a new database."""
         name = f"photos_{uuid4().hex}"
-        self.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.sql(f"CREATE DATABASE {name} OWNER {owner}")
         return name
 
     def sql(self, statement: str, database: str = "postgres") -> str:

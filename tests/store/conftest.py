@@ -22,7 +22,6 @@ Opening = Callable[[], Store]
 @pytest.fixture(scope="session")
 def server() -> Iterator[PostgreSQL]:
     with postgresql() as server:
-        server.sql("CREATE ROLE guarded LOGIN PASSWORD 'right'; CREATE ROLE stranger LOGIN")
         yield server
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from hot_folder import files, photo
+from lightwork_process import lightwork
 from servers.cutting_proxy import cutting_proxy
-from servers.postgresql import PostgreSQL, postgresql
+from servers.postgresql import PASSWORD, PostgreSQL, postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.check import database_finding
@@ -147,9 +149,7 @@ async def test_an_address_that_does_not_lead_to_a_database_is_told_with_what_to_
 
 
 async def test_the_password_may_come_apart_from_the_address(server: PostgreSQL, kind: str) -> None:
-    name = server.new_database()
-    server.sql(f"ALTER DATABASE {name} OWNER TO guarded")
-    database = PostgresDatabase(server.address(name, "guarded"), "right")
+    database = PostgresDatabase(server.address(server.new_database("guarded"), "guarded"), PASSWORD)
     await database.open()
     await database.aclose()
 
@@ -159,6 +159,34 @@ async def test_who_may_not_make_tables_is_told_so(server: PostgreSQL, tmp_path: 
     with pytest.raises(StoreError, match=r"permission denied.*owner"):
         await store.open()
     await store.aclose()
+
+
+async def test_photos_dropped_into_a_folder_come_back_once_over_a_kill_and_a_restart_of_the_server(
+    restarting: PostgreSQL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    database = restarting.new_database("guarded")
+    monkeypatch.setenv("LIGHTWORK_ENGINE__DATABASE", restarting.address(database, "guarded"))
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    names = {f"{number}.jpg" for number in range(12)}
+    async with lightwork(tmp_path, concurrency=2) as process:
+        await process.until(process.failed.is_dir)
+        for name in names:
+            process.drop(name, photo(len(name)))
+        await process.until(lambda: len(process.results()) >= 2)
+        await asyncio.to_thread(restarting.stop)
+        await process.until(lambda: "waiting" in process.log())
+        await asyncio.to_thread(restarting.start)
+        await process.until(lambda: len(process.results()) >= 5)
+        await process.kill()
+        await process.start()
+        await process.until(lambda: files(process.done) == names and len(process.reported()) >= len(names))
+        assert process.results() == names
+        assert sorted(line["name"] for line in process.reported()) == sorted(names)
+        assert await process.stop() == 0
+    assert not (tmp_path / "data" / "lightwork.sqlite3").exists()
+    assert PASSWORD not in (tmp_path / "log").read_text()
+    completed = "SELECT count(*) FROM images WHERE status = 'COMPLETED'"
+    assert restarting.sql(completed, database) == str(len(names))
 
 
 MANY = """
