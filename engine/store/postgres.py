@@ -2,8 +2,9 @@
 
 Guarantees, beside those of `engine.store.database`:
 1. While the server restarts or cannot be reached, work waits; that is told once when it begins, and when it is over.
-2. A transaction whose COMMIT got no answer is neither lost nor made twice: the server is asked what became of it, by
-   the number that it had (`pg_xact_status`). That is exact on the same server, also after its crash.
+2. A transaction whose COMMIT got no answer is neither lost nor made twice. Its last statement leaves a token in the
+   table `commits`; whether that is there tells what became of the rest. (The transaction's number would not: a server
+   that crashed may give the same number to another one, and `pg_xact_status` would tell of that.)
 3. What lost against another transaction (a deadlock, a serialization failure) is made again at once.
 
 "On disk" is what the server's `fsync` and `synchronous_commit` make of it; both are on unless somebody turned them off.
@@ -14,17 +15,19 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from engine.address import server_of
 from engine.errors import StoreError
 from engine.store import migration
 from engine.store.database import Database, T, Work
+from engine.store.schema import commits
 from engine.trouble import Trouble
 
 log = logging.getLogger(__name__)
@@ -53,8 +56,17 @@ CONNECTION_LOST = ("08", "25P03", "57P01", "57P02", STARTING, "57P05")
 PASSING = (*CONNECTION_LOST, "25006", "53", "55P03", "58")
 TROUBLES = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
-XID = sa.text("SELECT CAST(pg_current_xact_id_if_assigned() AS text)")
-XID_STATUS = sa.text("SELECT pg_xact_status(CAST(CAST(:xid AS text) AS xid8))")
+# Nothing where the transaction has changed nothing.
+LEAVE_TOKEN = sa.text("""
+    INSERT INTO commits (slot, token, made_at)
+    SELECT :slot, :token, 1000000 * CAST(extract(epoch FROM now()) AS bigint)
+    WHERE pg_current_xact_id_if_assigned() IS NOT NULL
+    ON CONFLICT (slot) DO UPDATE SET token = excluded.token, made_at = excluded.made_at
+    RETURNING slot
+""")
+# Waits for a transaction that the server has not ended yet.
+TOKEN = sa.select(commits.c.token).with_for_update()
+FORGET_OLD = sa.text("DELETE FROM commits WHERE made_at < 1000000 * extract(epoch FROM now() - interval '1 day')")
 
 
 class PostgresDatabase(Database):
@@ -72,6 +84,7 @@ class PostgresDatabase(Database):
         )
         self._pool = self._engine(STATEMENT_TAKES, pool_size=POOL, max_overflow=0, pool_timeout=None)
         self._trouble = Trouble(log)
+        self._slots: list[str] = []
 
     def _engine(self, statement_takes: float, **pool: Any) -> AsyncEngine:
         # The driver gets the address as it is: it knows all that may stand in one, and no repr of ours shows it.
@@ -90,6 +103,7 @@ class PostgresDatabase(Database):
             async with once.begin() as connection:
                 await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
                 await migration.run(connection)
+                await connection.execute(FORGET_OLD)
         except TROUBLES as error:
             raise StoreError(_sentence(self._server, error)) from error
         finally:
@@ -133,32 +147,33 @@ class PostgresDatabase(Database):
             return await work(connection)
 
     async def _change(self, work: Work[T]) -> T:
+        slot = self._slots.pop() if self._slots else uuid4().hex
+        try:
+            return await self._commit(work, slot, token=uuid4().hex)
+        finally:
+            self._slots.append(slot)
+
+    async def _commit(self, work: Work[T], slot: str, token: str) -> T:
         async with self._pool.connect() as connection:
             result = await work(connection)
-            xid = await connection.scalar(XID)
+            has_changed = await connection.scalar(LEAVE_TOKEN, {"slot": slot, "token": token})
             try:
                 await connection.commit()
             except TROUBLES as error:
-                if xid is None or not _passes(error):
+                if not has_changed or not _passes(error):
                     raise
                 unanswered = error
             else:
                 return result
-        if await self._patiently(partial(self._was_committed, xid), "asked"):
-            return result
-        raise unanswered
+        # The connection was given back before another one is asked for: all may be in this place at once.
+        if await self._patiently(partial(self._token_in, slot), "asked") != token:
+            raise unanswered
+        return result
 
-    async def _was_committed(self, xid: str) -> bool:
-        async def status(connection: AsyncConnection) -> Any:
-            return await connection.scalar(XID_STATUS, {"xid": xid})
-
-        while True:
-            match await self._look(status):
-                case "committed" | "aborted" as became:
-                    return bool(became == "committed")
-                case None:
-                    raise StoreError(f"The database {self._server} does not know any more whether a change was made.")
-            await asyncio.sleep(RETRY_AFTER)
+    async def _token_in(self, slot: str) -> str | None:
+        async with self._pool.connect() as connection:
+            token: str | None = await connection.scalar(TOKEN.where(commits.c.slot == slot))
+            return token
 
     async def _disconnect(self) -> None:
         await self._pool.dispose()

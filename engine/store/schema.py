@@ -260,3 +260,12 @@ seen = sa.Table(
     _text("job_id"),
     sa.Column("taken_at", Moment, nullable=False),
 )
+
+# On PostgreSQL alone, see `engine.store.postgres`.
+commits = sa.Table(
+    "commits",
+    metadata,
+    sa.Column("slot", sa.Text, primary_key=True),
+    _text("token"),
+    sa.Column("made_at", Moment, nullable=False),
+)
