@@ -69,6 +69,10 @@ TOKEN = sa.select(commits.c.token).with_for_update()
 FORGET_OLD = sa.text("DELETE FROM commits WHERE made_at < 1000000 * extract(epoch FROM now() - interval '1 day')")
 
 
+class NotCommittedError(Exception):
+    """The COMMIT that got no answer was not made."""
+
+
 class PostgresDatabase(Database):
     """Transactions on a PostgreSQL server. `password` is for an address that has none."""
 
@@ -132,6 +136,8 @@ class PostgresDatabase(Database):
         while True:
             try:
                 return await transaction()
+            except NotCommittedError:
+                continue  # the server is there: it has just said so
             except TROUBLES as error:
                 state = _state(error)
                 if state in CONFLICTS:
@@ -162,12 +168,11 @@ class PostgresDatabase(Database):
             except TROUBLES as error:
                 if not has_changed or not _passes(error):
                     raise
-                unanswered = error
             else:
                 return result
         # The connection was given back before another one is asked for: all may be in this place at once.
         if await self._patiently(partial(self._token_in, slot), "asked") != token:
-            raise unanswered
+            raise NotCommittedError
         return result
 
     async def _token_in(self, slot: str) -> str | None:
