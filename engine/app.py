@@ -132,7 +132,7 @@ async def open_engine(
     _provide_threads(settings.engine.concurrency)
     data_dir = settings.engine.data_dir
     blobs = blobs or blobs_at(settings.engine.blobs, data_dir, settings.secrets)
-    store, decoder = Store(data_dir, blobs), Decoder()
+    store, decoder = Store.of(settings, blobs), Decoder()
     async with contextlib.AsyncExitStack() as closing:
         closing.push_async_callback(decoder.aclose)
         providers = _providers(settings, decoder, now)

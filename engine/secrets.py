@@ -24,6 +24,7 @@ class Secrets(BaseModel):
     aws_access_key_id: SecretStr = SecretStr("")
     aws_secret_access_key: SecretStr = SecretStr("")
     aws_session_token: SecretStr = SecretStr("")
+    pgpassword: SecretStr = SecretStr("")
 
 
 # Which secret the provider of a model needs; a provider that is not named here needs none.

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, ByteSize, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ByteSize, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from engine.address import check_address, without_password
 from engine.durations import Duration
 from engine.errors import SettingsError
 from engine.overlap import inside, overlaps
@@ -81,8 +82,10 @@ class EngineSettings(Section):
     data_dir: Path = Field(
         Path("data"), description="Folder for the database, the services' answers and previews. On a local disk."
     )
-    database: Annotated[str, _not_yet("leave it empty for SQLite in data_dir")] = Field(
-        "", description="Empty: SQLite in `data_dir`. PostgreSQL is not in this version yet."
+    database: Annotated[str, AfterValidator(check_address)] = Field(
+        "",
+        description="Empty: SQLite in `data_dir`. Or a database on PostgreSQL, `postgresql://user@host:5432/photos`; "
+        "its password comes from the environment variable `PGPASSWORD`. See docs/postgresql.md.",
     )
     blobs: Annotated[str, AfterValidator(_bucket)] = Field(
         "", description="Empty: files in `data_dir`; or `s3://bucket/prefix`, see docs/storage.md."
@@ -303,7 +306,16 @@ def load_settings(
     anchored = _anchored(settings, path.parent if path else cwd)
     if clashes := _clashes(anchored):
         raise SettingsError("\n".join(f"{path or 'the settings'}: {clash}" for clash in clashes))
-    return anchored.model_copy(update={"secrets": read_secrets(environ, cwd)})
+    return _with_secrets(anchored, read_secrets(environ, cwd))
+
+
+def _with_secrets(settings: Settings, secrets: Secrets) -> Settings:
+    """A password in the database's address is moved to where no repr shows it."""
+    address, password = without_password(settings.engine.database)
+    if password:
+        secrets = secrets.model_copy(update={"pgpassword": SecretStr(password)})
+    engine = settings.engine.model_copy(update={"database": address})
+    return settings.model_copy(update={"engine": engine, "secrets": secrets})
 
 
 def _validated(file: SettingsFile, environ: Mapping[str, str]) -> Settings:

@@ -128,6 +128,6 @@ def _shown(value: object) -> str:
     if isinstance(value, timedelta):
         value = f"{value.total_seconds():g}s"
     text = json.dumps(value, ensure_ascii=False, default=str)
-    if "://" in text:  # an address may hold a password
-        text = text.partition("://")[0] + '://…"'
+    if "://" in text or "@" in text:  # an address may hold a password
+        text = (text.partition("://")[0] + "://" if "://" in text else '"') + '…"'
     return text if len(text) <= 60 else f"{text[:60]}…"

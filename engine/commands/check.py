@@ -43,7 +43,8 @@ def check(config: Path | None, environ: Mapping[str, str], cwd: Path, say: Calla
         return 2
     findings = [_settings_finding(find_config(config, environ, cwd)), *place_findings(settings)]
     findings += frontend_findings(settings) + module_findings(settings, catalog)
-    findings += asyncio.run(_answers(settings, catalog, settings.engine.data_dir.exists()))
+    has_database = bool(settings.engine.database) or settings.engine.data_dir.exists()
+    findings += asyncio.run(_answers(settings, catalog, has_database))
     for finding in findings:
         say(str(finding))
     return int(any(finding.needed and not finding.ok for finding in findings))
@@ -53,7 +54,7 @@ def _settings_finding(config: Path | None) -> Finding:
     return Finding(True, "settings", str(config) if config else 'no file, so the defaults; "lightwork init" writes one')
 
 
-async def _answers(settings: Settings, catalog: Catalog, started_before: bool) -> list[Finding]:
+async def _answers(settings: Settings, catalog: Catalog, has_database: bool) -> list[Finding]:
     async with AsyncExitStack() as closing:
         decoder = Decoder()
         closing.push_async_callback(decoder.aclose)
@@ -66,7 +67,7 @@ async def _answers(settings: Settings, catalog: Catalog, started_before: bool) -
         providers = {name: build(surroundings) for name, build in builders().items()}
         for provider in providers.values():
             closing.push_async_callback(provider.aclose)
-        rows = await _rows(settings.engine.data_dir, catalog) if started_before else [_NO_DATABASE_YET]
+        rows = await _rows(settings, catalog) if has_database else [_NO_DATABASE_YET]
         blobs = await _blobs(settings) if settings.engine.blobs else []
         return [*rows, *blobs, *await model_findings(settings, catalog, providers)]
 
@@ -82,8 +83,8 @@ async def _blobs(settings: Settings) -> list[Finding]:
         return [Finding(False, "blobs", str(error))]
 
 
-async def _rows(data_dir: Path, catalog: Catalog) -> list[Finding]:
-    store = Store(data_dir)
+async def _rows(settings: Settings, catalog: Catalog) -> list[Finding]:
+    store = Store.of(settings)
     try:
         database = await database_finding(store.open)
         return [database, *(await wait_findings(store, catalog, datetime.now(UTC)) if database.ok else [])]

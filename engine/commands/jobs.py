@@ -98,9 +98,9 @@ def _image_line(image: Image) -> str:
 
 async def _with_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
     """Raises NotFound where there has never been a job: looking must not make a database."""
-    if not settings.engine.data_dir.exists():
+    if not settings.engine.database and not settings.engine.data_dir.exists():
         raise NotFound("No jobs yet. Drop photos into a watched folder, or try `lightwork process`.")
-    store = Store(settings.engine.data_dir)
+    store = Store.of(settings)
     await store.open()
     try:
         return await work(store)

@@ -1,12 +1,14 @@
 """All rows and all files."""
 
 from pathlib import Path
+from typing import Self
 
 from engine.job import Seen
+from engine.settings import Settings
 from engine.store.backlog import Backlog, Figures, Owed
 from engine.store.blob_choice import blobs_at
 from engine.store.blobs import Away, Blobs, key_of
-from engine.store.database import Database
+from engine.store.database import database_of
 from engine.store.deliveries import Deliveries
 from engine.store.folder_blobs import FolderBlobs
 from engine.store.gates import Gate, Gates
@@ -48,11 +50,20 @@ __all__ = [
 
 
 class Store:
-    """The database and the blobs of one data folder."""
+    """The database and the blobs of one data folder.
 
-    def __init__(self, data_dir: Path, blobs: Blobs | None = None) -> None:
-        """`blobs` are in `data_dir`, too, unless others are given."""
-        self._database = Database(data_dir / "lightwork.sqlite3")
+    An `address` is that of a PostgreSQL database to use instead of a file in the folder; `password` goes with it.
+    `blobs` are in the folder, too, unless others are given.
+    """
+
+    @classmethod
+    def of(cls, settings: Settings, blobs: Blobs | None = None) -> Self:
+        """The store whose rows are where the settings say."""
+        password = settings.secrets.pgpassword.get_secret_value()
+        return cls(settings.engine.data_dir, settings.engine.database, password, blobs=blobs)
+
+    def __init__(self, data_dir: Path, address: str = "", password: str = "", *, blobs: Blobs | None = None) -> None:
+        self._database = database_of(data_dir, address, password)
         self.jobs = Jobs(self._database)
         self.staging = Staging(self._database)
         self.images = Images(self._database)

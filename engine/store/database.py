@@ -1,135 +1,73 @@
-"""The connection to the database: one writer, several readers, whole transactions.
+"""What every database does for the store, whichever kind it is, and the choice of the kind.
 
 Guarantees:
 1. A write runs to its end once it has begun, even if whoever asked for it is cancelled.
-2. While another process holds the database or the disk is full, work waits and is tried again; nothing is lost.
-3. What `write` has returned is on disk (WAL with `synchronous=FULL`).
+2. A trouble that passes is waited out and the transaction is made again: a whole one, exactly once.
+3. What `write` has returned is on disk.
 """
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-
-from engine.errors import StoreError
-from engine.store import migration
-from engine.trouble import Trouble
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
-Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
-
-log = logging.getLogger(__name__)
-
-IN_USE = ("locked", "busy")
-PASSING_TROUBLES = (*IN_USE, "full", "disk i/o error", "unable to open")
-READERS = 4
-BUSY_TIMEOUT_MS = 5000
-RETRY_AFTER = 0.25
-OPENING_TAKES = 30.0
 
 
-def _is_any(error: OperationalError, troubles: Iterable[str]) -> bool:
-    return any(word in str(error.orig).lower() for word in troubles)
+class Database(ABC):
+    """Whole transactions. Several run at the same time on PostgreSQL, and one after the other on SQLite:
+    a `work` that reads before it writes locks the rows that it relies on. It may be run more than once."""
+
+    def __init__(self) -> None:
+        self._writing: set[asyncio.Task[Any]] = set()
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Connect, and bring the schema up to date. Raises `SchemaTooNew` or `StoreError`."""
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in one transaction that changes rows, and commit it."""
+        task = asyncio.create_task(self._write(work))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        return await asyncio.shield(task)
+
+    @abstractmethod
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` in one transaction that only reads."""
+
+    async def aclose(self) -> None:
+        """Finish what is being written, then close."""
+        if self._writing:
+            await asyncio.wait(self._writing)
+        await self._disconnect()
+
+    @abstractmethod
+    async def _write(self, work: Work[T]) -> T: ...
+
+    @abstractmethod
+    async def _disconnect(self) -> None: ...
 
 
-def _connect(path: Path, *, begin: str, pool_size: int) -> AsyncEngine:
-    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=pool_size, max_overflow=0, pool_timeout=None)
+def database_of(data_dir: Path, address: str, password: str = "") -> Database:
+    """The PostgreSQL database at `address`, or where that is empty the SQLite file in `data_dir`."""
+    # Inside: whoever needs one kind does not pay the memory of the other's driver.
+    if address:
+        from engine.store.postgres import PostgresDatabase
 
-    @sa.event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # the driver must not begin transactions of its own
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = FULL")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.close()
+        return PostgresDatabase(address, password)
+    from engine.store.sqlite import SqliteDatabase
 
-    @sa.event.listens_for(engine.sync_engine, "begin")
-    def start(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine
+    return SqliteDatabase(data_dir / "lightwork.sqlite3")
 
 
 def insert_into(table: sa.Table, connection: AsyncConnection) -> Any:
     """An INSERT that can say what to do on a conflict, in the words of this database."""
     # By name: PostgreSQL's dialect is 3 MB that nobody with SQLite needs.
     return import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert(table)
-
-
-class Database:
-    """Transactions on one SQLite file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        # One writer: several make each other wait for SQLite's single lock with sleeps instead of in turn.
-        self._writer = _connect(path, begin="BEGIN IMMEDIATE", pool_size=1)
-        self._reader = _connect(path, begin="BEGIN", pool_size=READERS)
-        self._writing: set[asyncio.Task[Any]] = set()
-        self._trouble = Trouble(log)
-
-    async def open(self) -> None:
-        """Create the file and bring its schema up to date. Raises `SchemaTooNew` or `StoreError`."""
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Another process may be making it just now.
-            async with asyncio.timeout(OPENING_TAKES):
-                await self._patiently(self._writer.begin, _migrate, "opened", IN_USE)
-        except TimeoutError as error:
-            raise StoreError(f"The database {self._path} is locked by another program. End that program.") from error
-        except OSError as error:
-            raise StoreError(
-                f"The folder {self._path.parent} cannot be made: {error.strerror}. Name another one as engine.data_dir."
-            ) from error
-        except sa.exc.DatabaseError as error:
-            raise StoreError(
-                f"The database {self._path} cannot be opened: {error.orig}. "
-                "Check that its folder is on a local disk and that you may write there."
-            ) from error
-
-    async def write(self, work: Work[T]) -> T:
-        """Run `work` in one transaction that changes rows, and commit it."""
-        task = asyncio.create_task(self._patiently(self._writer.begin, work, "written"))
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
-        return await asyncio.shield(task)
-
-    async def read(self, work: Work[T]) -> T:
-        """Run `work` in one transaction that only reads."""
-        return await self._patiently(self._reader.connect, work, "read")
-
-    async def _patiently(
-        self, transaction: Transaction, work: Work[T], what: str, passing: Iterable[str] = PASSING_TROUBLES
-    ) -> T:
-        while True:
-            try:
-                async with transaction() as connection:
-                    result = await work(connection)
-            except OperationalError as error:
-                if not _is_any(error, passing):
-                    raise
-                self._trouble.began(what, f"The database {self._path} cannot be {what} ({error.orig}); waiting.")
-                await asyncio.sleep(RETRY_AFTER)
-            else:
-                self._trouble.ended(what, f"The database {self._path} can be {what} again.")
-                return result
-
-    async def aclose(self) -> None:
-        """Finish what is being written, then close."""
-        if self._writing:
-            await asyncio.wait(self._writing)
-        await self._writer.dispose()
-        await self._reader.dispose()
-
-
-async def _migrate(connection: AsyncConnection) -> None:
-    await connection.run_sync(migration.upgrade)

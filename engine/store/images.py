@@ -45,7 +45,7 @@ def _claim(models: tuple[str, ...], *, of_one_job: bool) -> sa.Update:
         .where(images.c.id.in_(claimable), IS_PENDING)
         .values(status="PROCESSING", attempt=images.c.attempt + 1)
         .values(worker=sa.bindparam("by"), lease_until=sa.bindparam("until"))
-        .returning(*IMAGE_COLUMNS)
+        .returning(images.c.priority, images.c.turn, *IMAGE_COLUMNS)
     )
 
 
@@ -62,7 +62,9 @@ class Images(ImageLookup):
         wanted = {"at_most": limit, "by": worker, "until": lease_until} | ({"only_job": job_id} if job_id else {})
 
         async def work(connection: AsyncConnection) -> list[Image]:
-            claimed = [image_of(row) for row in await connection.execute(claim, wanted)]
+            # An UPDATE returns rows in the order in which it came by them.
+            rows = sorted(await connection.execute(claim, wanted), key=lambda row: (row.priority, row.turn, row.id))
+            claimed = [image_of(row) for row in rows]
             if claimed:
                 begun = [{"image_id": image.id, "number": image.attempt, "started_at": now} for image in claimed]
                 await connection.execute(sa.insert(attempts), begun)

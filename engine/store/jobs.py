@@ -1,5 +1,6 @@
 """Statements about jobs: taking them in, adding images, counting, finishing."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -10,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.errors import NotFound
 from engine.job import ImageStatus, Job, JobStatus, NewImage, NewJob, Seen
-from engine.store.database import Database
+from engine.store.database import Database, insert_into
 from engine.store.rows import JOB_COLUMNS, inputs_json, job_of, new_id, source_of
-from engine.store.schema import deliveries, images, jobs
+from engine.store.schema import UNFINISHED_JOB, deliveries, images, jobs
 from engine.store.seen import remember
 
 OPEN = jobs.c.status.in_([sa.literal_column("'PENDING'"), sa.literal_column("'PROCESSING'")])
@@ -83,15 +84,12 @@ class Jobs:
 
         async def work(connection: AsyncConnection) -> Job:
             same = sa.select(*JOB_COLUMNS).where(jobs.c.owner == new.owner, jobs.c.key == new.key, OPEN)
-            if row := (await connection.execute(same)).one_or_none():
-                return job_of(row)
-            values = {name: getattr(new, name) for name in ("owner", "frontend", "key", "title", "priority")}
-            status = JobStatus.PENDING if new.staged else JobStatus.PROCESSING
-            added = sa.insert(jobs).values(
-                **values, place=dict(new.place), id=new_id(), status=str(status), collecting=True, created_at=now
-            )
-            added = added.returning(*JOB_COLUMNS)
-            return job_of((await connection.execute(added)).one())
+            added = _insert_unless_same(connection, new, now).returning(*JOB_COLUMNS)
+            # Where another process has opened it since it was looked for, nothing is added, and it is looked for again.
+            for statement in itertools.cycle((same, added)):
+                if row := (await connection.execute(statement)).one_or_none():
+                    return job_of(row)
+            raise AssertionError
 
         return await self._database.write(work)
 
@@ -180,10 +178,19 @@ class Jobs:
         return await self._database.read(work)
 
 
+def _insert_unless_same(connection: AsyncConnection, new: NewJob, now: datetime) -> Any:
+    values = {name: getattr(new, name) for name in ("owner", "frontend", "key", "title", "priority")}
+    status = JobStatus.PENDING if new.staged else JobStatus.PROCESSING
+    added = insert_into(jobs, connection).values(
+        **values, place=dict(new.place), id=new_id(), status=str(status), collecting=True, created_at=now
+    )
+    return added.on_conflict_do_nothing(index_elements=[jobs.c.owner, jobs.c.key], index_where=UNFINISHED_JOB)
+
+
 async def collecting_job(connection: AsyncConnection, job_id: str) -> sa.Row[Any]:
-    """Raises `NotFound` if the job takes no more images."""
+    """Raises `NotFound` if the job takes no more images. Nobody else changes it before the transaction ends."""
     query = sa.select(jobs).where(jobs.c.id == job_id, OPEN, jobs.c.collecting.is_(True))
-    if (job := (await connection.execute(query)).one_or_none()) is None:
+    if (job := (await connection.execute(query.with_for_update(key_share=True))).one_or_none()) is None:
         raise NotFound(f"The job {job_id} takes no more images.")
     return job
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.errors import SchemaTooNew
 from engine.store.schema import metadata
@@ -11,7 +12,7 @@ from engine.store.schema import metadata
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0003"
+HEAD = "0004"
 FOLDER = Path(__file__).parent.parent / "migrations"
 # As Alembic makes it.
 VERSION = sa.Table("alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True))
@@ -45,11 +46,16 @@ def upgrade(connection: sa.Connection) -> None:
     if revision > HEAD:
         raise SchemaTooNew(
             f"The database is at schema {revision}, this LightWork knows up to {HEAD}. "
-            "Install the newer LightWork again, or use another engine.data_dir."
+            "Install the newer LightWork again, or use another engine.data_dir or engine.database."
         )
     from alembic import command
 
     command.upgrade(config(connection), HEAD)
+
+
+async def run(connection: AsyncConnection) -> None:
+    """`upgrade`, in the transaction of `connection`."""
+    await connection.run_sync(upgrade)
 
 
 def _create(connection: sa.Connection) -> None:

@@ -25,7 +25,7 @@ def job_of(row: sa.Row[Any]) -> Job:
 
 
 def image_of(row: sa.Row[Any]) -> Image:
-    values = dict(row._mapping)
+    values = {column.name: row._mapping[column.name] for column in IMAGE_COLUMNS}
     values["status"] = ImageStatus(values["status"])
     values["inputs"] = tuple(Original(**one) for one in values["inputs"])
     values["parameters"] = Parameters(**values["parameters"])

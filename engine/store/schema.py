@@ -79,13 +79,14 @@ jobs = sa.Table(
         "(status IN ('COMPLETED', 'FAILED', 'CANCELLED')) = (finished_at IS NOT NULL)", name="finished_at_says_so"
     ),
 )
+UNFINISHED_JOB = sa.text("status IN ('PENDING', 'PROCESSING')")
 sa.Index(
     "uq_jobs_unfinished_key",
     jobs.c.owner,
     jobs.c.key,
     unique=True,
-    sqlite_where=sa.text("status IN ('PENDING', 'PROCESSING')"),
-    postgresql_where=sa.text("status IN ('PENDING', 'PROCESSING')"),
+    sqlite_where=UNFINISHED_JOB,
+    postgresql_where=UNFINISHED_JOB,
 )
 sa.Index("ix_jobs_created_at", jobs.c.created_at)
 
@@ -258,4 +259,13 @@ seen = sa.Table(
     _text("sha256"),
     _text("job_id"),
     sa.Column("taken_at", Moment, nullable=False),
+)
+
+# On PostgreSQL alone, see `engine.store.postgres`.
+commits = sa.Table(
+    "commits",
+    metadata,
+    sa.Column("slot", sa.Text, primary_key=True),
+    _text("token"),
+    sa.Column("made_at", Moment, nullable=False),
 )

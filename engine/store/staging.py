@@ -48,9 +48,7 @@ class Staging:
         """
 
         async def work(connection: AsyncConnection) -> list[str]:
-            job = (await connection.execute(sa.select(jobs).where(jobs.c.id == job_id, OPEN))).one_or_none()
-            if job is None:
-                raise NotFound(f"The job {job_id} has ended.")
+            job = await _open_job(connection, job_id)
             rows = [image_row(job, image, number, now) for number, image in enumerate(new)]
             await connection.execute(sa.insert(images), rows)
             changed = {"total": job.total + len(rows), "collecting": True, "place": {**job.place, **place}}
@@ -65,10 +63,8 @@ class Staging:
         """Change what an unfinished job's `place` says. Raises `NotFound`."""
 
         async def work(connection: AsyncConnection) -> Job:
-            place = await connection.scalar(sa.select(jobs.c.place).where(jobs.c.id == job_id, OPEN))
-            if place is None:
-                raise NotFound(f"The job {job_id} has ended.")
-            changed = sa.update(jobs).where(jobs.c.id == job_id).values(place={**place, **changes})
+            job = await _open_job(connection, job_id)
+            changed = sa.update(jobs).where(jobs.c.id == job_id).values(place={**job.place, **changes})
             return job_of((await connection.execute(changed.returning(*JOB_COLUMNS))).one())
 
         return await self._database.write(work)
@@ -100,8 +96,10 @@ class Staging:
         }
 
         async def work(connection: AsyncConnection) -> bool:
-            query = sa.select(jobs.c.id, jobs.c.owner).join(images, images.c.job_id == jobs.c.id)
-            job = (await connection.execute(query.where(images.c.id == image_id, IS_STAGED, OPEN))).one_or_none()
+            # First the image and then its job, as all do who change both: two who begin otherwise wait for each other.
+            staged = sa.select(images.c.job_id).where(images.c.id == image_id, IS_STAGED).with_for_update()
+            of_image = sa.select(jobs.c.id, jobs.c.owner).where(jobs.c.id == await connection.scalar(staged), OPEN)
+            job = (await connection.execute(of_image.with_for_update(key_share=True))).one_or_none()
             if job is None:
                 return False
             turn = await next_turn(connection, job.owner, models) + 1
@@ -126,3 +124,11 @@ class Staging:
             return True
 
         return await self._database.write(work)
+
+
+async def _open_job(connection: AsyncConnection, job_id: str) -> sa.Row[Any]:
+    """Raises `NotFound` if the job has ended. Nobody else changes it before the transaction ends."""
+    query = sa.select(jobs).where(jobs.c.id == job_id, OPEN).with_for_update(key_share=True)
+    if (job := (await connection.execute(query)).one_or_none()) is None:
+        raise NotFound(f"The job {job_id} has ended.")
+    return job

@@ -41,10 +41,12 @@ class Users:
         """Change preferences; None takes one back."""
 
         async def work(connection: AsyncConnection) -> User:
-            before = await connection.scalar(sa.select(users.c.preferences).where(users.c.id == user_id)) or {}
+            new = insert_into(users, connection).values(id=user_id, preferences={}, created_at=now)
+            await connection.execute(new.on_conflict_do_nothing())
+            user = users.c.id == user_id
+            before = await connection.scalar(sa.select(users.c.preferences).where(user).with_for_update()) or {}
             preferences = {key: value for key, value in {**before, **changes}.items() if value is not None}
-            insert = insert_into(users, connection).values(id=user_id, preferences=preferences, created_at=now)
-            upsert = insert.on_conflict_do_update(index_elements=[users.c.id], set_={"preferences": preferences})
-            return User(*(await connection.execute(upsert.returning(*COLUMNS))).one())
+            changed = sa.update(users).where(user).values(preferences=preferences).returning(*COLUMNS)
+            return User(*(await connection.execute(changed)).one())
 
         return await self._database.write(work)

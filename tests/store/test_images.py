@@ -7,7 +7,6 @@ import sqlalchemy as sa
 
 from engine.job import Ending, Image, ImageStatus, JobStatus
 from engine.store import Store
-from engine.store.schema import QUEUED, images
 from store.conftest import LEASE, START, new_images, new_job
 
 DONE = Ending("done", cost_microusd=33_600)
@@ -172,20 +171,6 @@ async def test_models_are_claimed_only_when_they_are_named(store: Store) -> None
     assert [image.name for image in await claim(store, 5, models=("local",))] == ["b.jpg"]
     assert await claim(store, 5, models=()) == []
     assert [image.name for image in await claim(store, 5, models=("local", "pro"))] == ["a.jpg"]
-
-
-async def test_a_claim_is_one_walk_of_the_queues_index(store: Store) -> None:
-    await take_in(store, "a.jpg")
-
-    async def plan(connection: sa.ext.asyncio.AsyncConnection) -> str:
-        queue = sa.select(images.c.id).where(sa.text(QUEUED), images.c.model == "local")
-        ordered = queue.order_by(images.c.priority, images.c.turn, images.c.id).limit(1)
-        sql = str(ordered.compile(compile_kwargs={"literal_binds": True}))
-        return " ".join(str(row) for row in (await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")).all())
-
-    told = await store.images._database.read(plan)
-    assert "ix_images_queue" in told
-    assert "TEMP B-TREE" not in told
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from engine.job import Delivery, Ending, Image
 from engine.store import Store
 from store.conftest import LEASE, START, new_images, new_job
 
+pytestmark = pytest.mark.parametrize("kind", ["sqlite"])
+
 Step = Callable[[Store, Image], Awaitable[Any]]
 MODELS = ["local", "pro"]
 DONE = Ending("done", cost_microusd=1)

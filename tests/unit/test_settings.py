@@ -165,10 +165,32 @@ def test_a_mistake_names_file_line_key_and_what_is_right(tmp_path: Path, toml: s
     assert complaints(tmp_path, toml) == [f"config.toml, {complaint}"]
 
 
-def test_a_database_address_is_refused_without_showing_its_password(tmp_path: Path) -> None:
-    (line,) = complaints(tmp_path, "[engine]\ndatabase = 'postgresql://me:hunter2@host/photos'\n")
-    assert "is not in this version yet" in line
+@pytest.mark.parametrize(
+    ("address", "wrong"),
+    [
+        ("mysql://me:hunter2@host/photos", "is not an address of PostgreSQL"),
+        ("postgresql:me:hunter2@host/photos", "is not an address of PostgreSQL"),
+        ("postgresql://me:hunter2@host", "is not an address of PostgreSQL"),
+        ("postgresql://me:hunter2@host:photos/5432", "is not an address"),
+        ("postgresql://me@host/photos?password=hunter2", "PGPASSWORD"),
+    ],
+)
+def test_a_wrong_database_address_is_refused_without_showing_its_password(
+    tmp_path: Path, address: str, wrong: str
+) -> None:
+    (line,) = complaints(tmp_path, f"[engine]\ndatabase = '{address}'\n")
+    assert line.startswith("config.toml, line 2: [engine] database")
+    assert wrong in line
     assert "hunter2" not in line
+
+
+@pytest.mark.parametrize("address", ["postgresql://me:hunt%40er2@host/photos", "postgresql://me@host/photos"])
+def test_the_databases_password_is_a_secret_wherever_it_comes_from(tmp_path: Path, address: str) -> None:
+    (tmp_path / "config.toml").write_text(f"[engine]\ndatabase = '{address}'\n")
+    settings = load_settings(None, {} if "hunt" in address else {"PGPASSWORD": "hunt@er2"}, tmp_path)
+    assert settings.secrets.pgpassword.get_secret_value() == "hunt@er2"
+    assert settings.engine.database == "postgresql://me@host/photos"
+    assert "hunt" not in repr(settings) + str(settings.model_dump())
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:

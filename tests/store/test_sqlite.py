@@ -1,0 +1,41 @@
+"""What is about the file of SQLite alone: what is in it, and other programs that hold it."""
+
+import asyncio
+import logging
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from engine.errors import StoreError
+from engine.store import Store
+from store.conftest import START, new_job
+
+
+async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "lightwork.sqlite3").write_bytes(b"these are my holiday notes" * 100)
+    store = Store(tmp_path)
+    with pytest.raises(StoreError, match=r"lightwork\.sqlite3"):
+        await store.open()
+    await store.aclose()
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_a_locked_database_is_waited_for_and_told_once(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    impatient = store.jobs._database
+    await impatient.write(lambda connection: connection.exec_driver_sql("PRAGMA busy_timeout = 1"))
+    other = sqlite3.connect(tmp_path / "place" / "lightwork.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    writing = asyncio.create_task(store.jobs.open(new_job(), START))
+    done, _ = await asyncio.wait([writing], timeout=0.7)
+    assert not done
+    other.execute("COMMIT")
+    other.close()
+    assert (await writing).owner == "watch"
+    told = [record.message for record in caplog.records if "lightwork.sqlite3" in record.message]
+    assert len(told) == 2
+    assert "waiting" in told[0]
+    assert "again" in told[1]
