@@ -180,7 +180,16 @@ async def _look_at(blobs: Blobs) -> None:
 
 
 def _keep_private(data_dir: Path) -> None:
-    """Photos, prompts and costs are nobody else's business, also in a folder that was made by hand."""
+    """Photos, prompts and costs are nobody else's business, also in a folder that was made by hand.
+
+    Raises SettingsError where there is none and none can be made.
+    """
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise SettingsError(
+            f"The folder {data_dir} cannot be made: {error.strerror}. Name another one as engine.data_dir."
+        ) from error
     if data_dir.stat().st_mode & 0o077:
         with contextlib.suppress(PermissionError):  # somebody else's folder, such as a mount of a container
             data_dir.chmod(0o700)

@@ -167,6 +167,11 @@ class Torture:
         self._check_calls()
         self._check_rows()
 
+    async def leave(self) -> None:
+        """Nothing is left running."""
+        if self.process.process.returncode is None:
+            await self.process.kill()
+
     async def _all_is_over(self) -> None:
         await self.process.until(self._is_over, WITHIN)
 
@@ -222,10 +227,13 @@ async def all_images(store: Store) -> list[Image]:
 async def tortured(folder: Path, steps: Sequence[tuple[str, str]]) -> Torture:
     async with TelegramServer() as telegram, GeminiServer(delay=0.1, keep_inputs=False) as gemini:
         torture = Torture(folder, telegram, gemini)
-        await torture.begin()
-        for name, step in steps:
-            await torture.live(name, step)
-        await torture.end()
+        try:
+            await torture.begin()
+            for name, step in steps:
+                await torture.live(name, step)
+            await torture.end()
+        finally:
+            await torture.leave()
         return torture
 
 
