@@ -18,6 +18,8 @@ from engine.waiting import first_of
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 50
+# More than that Telegram does not give at once.
+MOST_AT_ONCE = 100
 # The answer to a poll may come as late as that; the connection is given a little more.
 READ_TIMEOUT = POLL_SECONDS + 15.0
 FIRST_DELAY = 1.0
@@ -62,14 +64,21 @@ class Poller:
                 return
             if updates := polling.result():
                 async with self._taking:
-                    await self._take(updates, self._now().timestamp())
+                    await self._take_all(updates, stop)
             if self._delay > FIRST_DELAY:
                 await first_of((stop,), self._delay)
 
-    async def _poll(self) -> Sequence[Update]:
+    async def _take_all(self, updates: Sequence[Update], stop: asyncio.Event) -> None:
+        """Take these and what else waits: the rest of an album may be among the next hundred."""
+        await self._take(updates, self._now().timestamp())
+        while len(updates) == MOST_AT_ONCE and not stop.is_set():
+            updates = await self._poll(0)
+            await self._take(updates, self._now().timestamp())
+
+    async def _poll(self, seconds: int = POLL_SECONDS) -> Sequence[Update]:
         try:
             updates = await self._bot.get_updates(
-                offset=self._offset, timeout=POLL_SECONDS, read_timeout=READ_TIMEOUT, allowed_updates=WANTED
+                offset=self._offset, timeout=seconds, read_timeout=READ_TIMEOUT, allowed_updates=WANTED
             )
         except TelegramError as error:
             self._delay = min(LONGEST_DELAY, self._delay * 2)

@@ -106,6 +106,25 @@ async def test_trouble_is_told_once_and_polling_goes_on(
     assert telegram.token not in caplog.text
 
 
+async def test_what_waits_is_taken_before_anything_is_begun(telegram: TelegramServer) -> None:
+    anna, keeper, stop = telegram.user(7), Keeper(), asyncio.Event()
+    for number in range(250):
+        anna.writes(str(number))
+    taking, taken = asyncio.Lock(), []
+
+    async def begin() -> None:
+        await keeper.came.wait()
+        async with taking:
+            taken.append(len(keeper.texts))
+
+    async with client(telegram) as bot:
+        polling = asyncio.create_task(Poller(bot, keeper, now=lambda: datetime.now(UTC), taking=taking).run(stop))
+        await begin()
+        stop.set()
+        await polling
+    assert taken == [250]
+
+
 async def test_stopping_does_not_wait_for_the_next_update(telegram: TelegramServer) -> None:
     stop = asyncio.Event()
     async with client(telegram) as bot, asyncio.timeout(5):
