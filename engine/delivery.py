@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 MOST_IN_HAND = 100
 AT_ONCE = 8
 LONGEST_WAIT = 30.0
+# Seconds between two looks at the rows while something is being handed over: many results cost one look together.
+PAUSE = 0.05
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(seconds=30)
 
@@ -61,7 +63,7 @@ class Deliveries:
         self._turn = asyncio.Lock()
         self._at_once = asyncio.Semaphore(at_once)
         self._most_in_hand = max(MOST_IN_HAND, at_once)
-        self._in_hand: set[str] = set()
+        self._in_hand: dict[str, str] = {}  # duty -> job
         self._lock = lock
         self._trouble = Trouble(log)
 
@@ -74,8 +76,8 @@ class Deliveries:
         async with asyncio.TaskGroup() as group:
             while not stop.is_set():
                 self._woken.clear()
-                if not await self._begin_due(group):
-                    await self._wait(stop)
+                await self._begin_due(group)
+                await self._wait(stop)
 
     async def hand_over_due(self) -> int:
         """Hand over what is owed now; returns how many duties were tried: none while another process does it."""
@@ -89,7 +91,7 @@ class Deliveries:
             if not room or not (self._lock.is_locked or self._acquired()):
                 return 0
             due = await self._store.deliveries.due(self._frontend, self._now(), limit=room, without=self._in_hand)
-            self._in_hand |= {delivery.id for delivery in due}
+            self._in_hand |= {delivery.id: delivery.job_id for delivery in due}
             for delivery in due:
                 group.create_task(self._do(delivery))
             if not self._in_hand:
@@ -101,10 +103,15 @@ class Deliveries:
             with about(job=delivery.job_id, image=delivery.image_id):
                 await self._hand_over(delivery)
         finally:
-            self._in_hand.discard(delivery.id)
-            if not self._in_hand and not self._turn.locked():
-                self._lock.release()
-            self.wake()  # a job's report may be due now
+            self._done(delivery)
+
+    def _done(self, delivery: Delivery) -> None:
+        others_waited = len(self._in_hand) >= self._most_in_hand
+        del self._in_hand[delivery.id]
+        if not self._in_hand and not self._turn.locked():
+            self._lock.release()
+        if others_waited or delivery.job_id not in self._in_hand.values():  # the job's report may be due now
+            self.wake()
 
     def _acquired(self) -> bool:
         try:
@@ -131,8 +138,13 @@ class Deliveries:
     async def _postpone(self, delivery: Delivery, why: str, wait: timedelta | None = None) -> None:
         delay = wait or min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(delivery.attempt, 16))
         await self._store.deliveries.postpone(delivery, why, self._now() + delay)
+        self.wake()  # it may be the next that is due
 
     async def _wait(self, stop: asyncio.Event) -> None:
+        if self._in_hand:
+            await first_of((stop,), PAUSE)
+        if self._woken.is_set():
+            return
         if len(self._in_hand) >= self._most_in_hand:  # the next that is done wakes
             await first_of((self._woken, stop), LONGEST_WAIT)
             return

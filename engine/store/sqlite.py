@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from engine.errors import StoreError
 from engine.store import migration
 from engine.store.database import Database, T, Work
+from engine.store.sqlite_connection import Connection
 from engine.trouble import Trouble
 
 Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
@@ -37,7 +39,14 @@ def _is_any(error: OperationalError, troubles: Iterable[str]) -> bool:
 
 
 def _connect(path: Path, *, begin: str, pool_size: int) -> AsyncEngine:
-    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=pool_size, max_overflow=0, pool_timeout=None)
+    engine = create_async_engine(
+        "sqlite+aiosqlite://",
+        async_creator=partial(Connection, path),
+        poolclass=sa.AsyncAdaptedQueuePool,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=None,
+    )
 
     @sa.event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
