@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from engine.errors import StoreError
 from engine.store import migration
+from engine.store.checkpoints import LONGEST_LOG, PAGE, Checkpoints
 from engine.store.database import Database, T, Work
 from engine.store.sqlite_connection import Connection
 from engine.trouble import Trouble
@@ -55,6 +56,7 @@ def _connect(path: Path, *, begin: str, pool_size: int) -> AsyncEngine:
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute(f"PRAGMA wal_autocheckpoint = {LONGEST_LOG // PAGE}")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
 
@@ -74,6 +76,7 @@ class SqliteDatabase(Database):
         # One writer: several make each other wait for SQLite's single lock with sleeps instead of in turn.
         self._writer = _connect(path, begin="BEGIN IMMEDIATE", pool_size=1)
         self._reader = _connect(path, begin="BEGIN", pool_size=READERS)
+        self._checkpoints = Checkpoints(path)
         self._trouble = Trouble(log)
 
     async def open(self) -> None:
@@ -99,7 +102,9 @@ class SqliteDatabase(Database):
         return await self._patiently(self._reader.connect, work, "read")
 
     async def _write(self, work: Work[T]) -> T:
-        return await self._patiently(self._writer.begin, work, "written")
+        result = await self._patiently(self._writer.begin, work, "written")
+        self._checkpoints.written()
+        return result
 
     async def _patiently(
         self, transaction: Transaction, work: Work[T], what: str, passing: Iterable[str] = PASSING_TROUBLES
@@ -118,5 +123,6 @@ class SqliteDatabase(Database):
                 return result
 
     async def _disconnect(self) -> None:
+        await self._checkpoints.aclose()
         await self._writer.dispose()
         await self._reader.dispose()

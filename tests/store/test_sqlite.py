@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import StoreError
+from engine.job import NewJob
 from engine.store import Store
 from store.conftest import START, new_job
 
@@ -39,3 +40,14 @@ async def test_a_locked_database_is_waited_for_and_told_once(
     assert len(told) == 2
     assert "waiting" in told[0]
     assert "again" in told[1]
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_the_log_stays_small_however_much_is_written(store: Store, tmp_path: Path) -> None:
+    text = "x" * 500_000
+    for number in range(120):
+        await store.jobs.open(NewJob("shop", "folder", str(number), "much", place={"text": text}), START)
+    file = tmp_path / "place" / "lightwork.sqlite3"
+    moved, log = file.stat().st_size, file.with_name(f"{file.name}-wal").stat().st_size
+    assert moved > 10_000_000, f"{moved:,} bytes in the file, {log:,} in the log"
+    assert log < 40_000_000

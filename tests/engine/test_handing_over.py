@@ -1,0 +1,69 @@
+"""How often the rows are asked for what is owed."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from filelock import FileLock
+from workshop import Clock
+
+from engine.delivery import Deliveries
+from engine.job import Delivery, Ending, NewImage, NewJob
+from engine.store import Store
+
+NUMBER = 200
+
+
+class Hand:
+    """A courier that puts receipts down, and wakes when the last duty is done."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self.handed_over: list[str] = []
+        self.report = asyncio.Event()
+
+    async def hand_over(self, delivery: Delivery) -> None:
+        self.handed_over.append(delivery.image_id)
+        await self._store.deliveries.delivered(delivery, {}, self._clock())
+        if not delivery.image_id:
+            self.report.set()
+
+
+@pytest.fixture
+def looks() -> Iterator[list[str]]:
+    """The questions that are asked about deliveries."""
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT") and "FROM deliveries" in statement:
+            asked.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    yield asked
+    sa.event.remove(sa.Engine, "before_cursor_execute", note)
+
+
+async def test_many_results_cost_a_look_together_and_each_is_handed_over_once(tmp_path: Path, looks: list[str]) -> None:
+    store, clock, stop = Store(tmp_path), Clock(), asyncio.Event()
+    await store.open()
+    job = await store.jobs.open(NewJob("shop", "folder", "much", "a lot"), clock())
+    image = NewImage("photo.jpg", (), "enhance", "local")
+    await store.jobs.add(job.id, [(image, "Do it.")] * NUMBER, models=["local"], now=clock())
+    await store.jobs.close(job.id, clock())
+    hand = Hand(store, clock)
+    deliveries = Deliveries(store, "folder", hand, now=clock, lock=FileLock(tmp_path / "lock"))
+    running = asyncio.create_task(deliveries.run(stop))
+    for one in await store.images.claim(["local"], NUMBER, worker="w", now=clock(), lease_until=clock()):
+        await store.images.complete(one, ending=Ending("done"), fingerprint="f", result={}, now=clock())
+        deliveries.wake()
+    await asyncio.wait_for(hand.report.wait(), 30)
+    stop.set()
+    deliveries.wake()
+    await running
+    await store.aclose()
+    assert len(hand.handed_over) == len(set(hand.handed_over)) == NUMBER + 1
+    assert hand.handed_over[-1] == ""  # the report, after all of its images
+    assert len(looks) < NUMBER
