@@ -31,7 +31,6 @@ GOOGLE = "https://generativelanguage.googleapis.com"
 # The SDK's own timeout comes first; this one is for the day on which it does not come.
 BELT = 5.0
 CHECK_TIMEOUT = 20.0
-READ_BUFFER = 1024 * 1024
 
 T = TypeVar("T")
 
@@ -114,7 +113,9 @@ class Gemini:
         async with self._opening:
             if self._client is None:
                 await asyncio.to_thread(import_module, "engine.providers.gemini_errors")
-                self._session = self._session or _session()
+                from engine.providers.gemini_session import new_session
+
+                self._session = self._session or new_session()
                 self._client = await asyncio.to_thread(_client, self._key, self._base_url, self._session)
             return self._client.aio
 
@@ -166,13 +167,6 @@ async def _get(client: "AsyncClient", model: Model) -> None:
 
     options = types.HttpOptions(timeout=math.ceil(CHECK_TIMEOUT * 1000))
     await client.models.get(model=model.id, config=types.GetModelConfig(http_options=options))
-
-
-def _session() -> "aiohttp.ClientSession":
-    # Our own, because the one that the SDK makes cannot be closed for certain and warns at its creation.
-    import aiohttp
-
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), trust_env=True, read_bufsize=READ_BUFFER)
 
 
 def _client(key: str, base_url: str, session: "aiohttp.ClientSession") -> "Client":

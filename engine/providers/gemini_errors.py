@@ -18,6 +18,7 @@ from google.genai.errors import APIError
 from engine.catalog import Model
 from engine.provider import Limit, Misconfigured, ModelGone, RateLimited, Refused, Transient
 from engine.providers.gemini_answers import JUNK, excerpt, json_object, json_objects, quoting
+from engine.providers.gemini_session import LONGEST_ANSWER, AnswerTooLong
 
 FAULTS = (APIError, aiohttp.ClientError, OSError, JSONDecodeError, UnicodeDecodeError)
 Failure = Refused | RateLimited | Transient | ModelGone | Misconfigured
@@ -40,6 +41,9 @@ def outcome_of_error(error: Exception, model: Model, seconds: float, now: dateti
             return _answered(error, model, now)
         case aiohttp.ClientConnectorError() | aiohttp.ClientHttpProxyError():
             return RateLimited(Limit.OVERLOAD, None, f"The service could not be reached ({_network(error)}).")
+        case AnswerTooLong():
+            why = f"The answer was longer than {LONGEST_ANSWER >> 20} MB and was not read on; it may have been charged."
+            return Transient("too_long", why)
         case TimeoutError():
             return Transient(
                 "timeout", f"No complete answer came within {seconds:g} seconds; it may have been charged."

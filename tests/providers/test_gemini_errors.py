@@ -4,7 +4,7 @@ import socket
 
 import pytest
 from gemini_asking import HASTY, Service, provider, request
-from servers.gemini_behaviours import BAD_KEY, GONE, Behaviour, Cut, Fail, Hang, Raw, SlowDrip
+from servers.gemini_behaviours import BAD_KEY, GONE, Behaviour, Bomb, Cut, Fail, Hang, Raw, SlowDrip
 
 from engine.provider import Limit, Misconfigured, ModelGone, RateLimited, Refused, Transient
 
@@ -79,6 +79,13 @@ async def test_an_answer_that_takes_too_long_is_given_up_and_not_asked_for_again
     outcome = await service.answers(slow, to=request(HASTY))
     assert outcome == Transient("timeout", "No complete answer came within 0.3 seconds; it may have been charged.")
     assert service.server.posts == 1
+
+
+async def test_an_answer_that_never_ends_is_not_read_on_before_it_fills_the_memory(service: Service) -> None:
+    outcome = await service.answers(Bomb(megabytes=200))
+    assert isinstance(outcome, Transient)
+    assert (outcome.code, service.server.posts) == ("too_long", 1)
+    assert "128 MB" in outcome.why
 
 
 async def test_a_service_that_is_not_there_is_waited_for() -> None:

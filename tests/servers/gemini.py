@@ -10,6 +10,7 @@ Each request takes the next behaviour of the plan; when the plan is empty `rule`
 import argparse
 import asyncio
 import dataclasses
+import gzip
 import json
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -24,6 +25,7 @@ from servers.gemini_behaviours import (
     NO_KEY,
     Answer,
     Behaviour,
+    Bomb,
     Cut,
     Delay,
     Fail,
@@ -131,6 +133,9 @@ class GeminiServer:
                 return _failed(do)
             case Raw():
                 return web.Response(text=do.body, status=do.status, content_type=do.content_type)
+            case Bomb():
+                packed = await asyncio.to_thread(gzip.compress, bytes(1 << 20) * do.megabytes, 1)
+                return web.Response(body=packed, headers={"Content-Encoding": "gzip"}, content_type="application/json")
             case Refuse():
                 return web.json_response(_refused(do))
             case Hang():

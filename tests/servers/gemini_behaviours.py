@@ -1,7 +1,7 @@
 """What the Gemini server can be told to do with one request."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,13 @@ class Raw:
 
 
 @dataclass(frozen=True)
+class Bomb:
+    """An answer without an end in sight: that many MB of zeros, packed to a thousandth."""
+
+    megabytes: int
+
+
+@dataclass(frozen=True)
 class Cut:
     """Close the line: when the "request" was read, or in the middle of the answer's "body"."""
 
@@ -88,10 +95,8 @@ class SlowDrip:
     seconds: float
 
 
-Behaviour = Answer | Delay | Throttle | Fail | Refuse | Raw | Cut | Truncated | Hang | SlowDrip
-KINDS: dict[str, type[Behaviour]] = {
-    kind.__name__.lower(): kind for kind in (Answer, Delay, Throttle, Fail, Refuse, Raw, Cut, Truncated, Hang, SlowDrip)
-}
+Behaviour = Answer | Delay | Throttle | Fail | Refuse | Raw | Bomb | Cut | Truncated | Hang | SlowDrip
+KINDS: dict[str, type[Behaviour]] = {kind.__name__.lower(): kind for kind in get_args(Behaviour)}
 
 
 def Text(words: str) -> Refuse:
