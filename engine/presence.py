@@ -4,6 +4,7 @@ With them a new start takes back at once what a killed process had claimed, inst
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -32,12 +33,9 @@ class Presence:
         for path in sorted(self._folder.glob("*.lock")):
             if path.stem == self.worker:
                 continue
-            try:
-                with FileLock(path, timeout=0):
-                    yield path.stem
-                    path.unlink(missing_ok=True)
-            except Timeout:
-                continue
+            if not _is_held(path):
+                yield path.stem
+                path.unlink(missing_ok=True)
 
     def alive(self) -> set[str]:
         """All workers of this data folder whose process lives, this one among them."""
@@ -45,12 +43,13 @@ class Presence:
 
     def close(self) -> None:
         self._lock.release()
-        Path(self._lock.lock_file).unlink(missing_ok=True)
+        with suppress(OSError):  # the disk may be read-only now; a new start removes it
+            Path(self._lock.lock_file).unlink()
 
 
 def _is_held(path: Path) -> bool:
     try:
         with FileLock(path, timeout=0):
             return False
-    except Timeout:
+    except (Timeout, OSError):  # where it cannot be told, its leases tell
         return True
