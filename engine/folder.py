@@ -118,6 +118,7 @@ class FolderCourier:
     async def _report(self, delivery: Delivery) -> None:
         job = await self._store.jobs.get(delivery.job_id)
         await asyncio.to_thread(_check_online, job.place.get("markers", ()))
+        await asyncio.to_thread(_check_reports, Path(job.place["reports"]), Path(job.place["outbox"]))
         folder = await self._reporter.write(job)
         await self._store.deliveries.delivered(delivery, {"path": str(folder)}, self._now())
 
@@ -139,6 +140,11 @@ def _check_online(markers: Iterable[str]) -> None:
             )
 
 
+def _check_reports(reports: Path, outbox: Path) -> None:
+    if reports != outbox:
+        publish.below(outbox, str(reports.relative_to(outbox) / "report"))
+
+
 def _move_original(images: Sequence[Image], place: FolderPlace, tag: str) -> Moved:
     """Move the original of `images` to where it belongs, or leave it if it is not the same file any more."""
     original = images[0].inputs[0]
@@ -147,9 +153,13 @@ def _move_original(images: Sequence[Image], place: FolderPlace, tag: str) -> Mov
     failures = [image for image in images if image.status is not ImageStatus.COMPLETED]
     failed = len(failures) == len(images)
     target = Path(place.failed if failed else place.done)
+    depth = place.key.count("/")
+    publish.below(target.parents[depth], str(target.relative_to(target.parents[depth])))
+    if not publish.is_real(path.parents[depth], path):
+        return Moved({}, left)  # a folder of the inbox is a link by now, and what it leads to is somebody else's
     moved: Path | None
     if publish.is_moving(path, tag=tag) or path.exists():
-        if not publish.is_moving(path, tag=tag) and not _is_unchanged(path, original):
+        if not publish.is_moving(path, tag=tag) and not _is_the_same(path, original):
             return Moved({}, left)  # another file bears its name by now; that one is taken in anew
         for sidecar in place.sidecars:  # first: left behind, it would speak for the next photo of that name
             _move_sidecar(Path(sidecar), target.parent, tag)
@@ -170,6 +180,11 @@ def _move_sidecar(sidecar: Path, folder: Path, tag: str) -> None:
 def _is_unchanged(path: Path, original: Original) -> bool:
     stat = path.stat(follow_symlinks=False)
     return (stat.st_size, stat.st_mtime_ns) == (original.bytes, original.mtime_ns)
+
+
+def _is_the_same(path: Path, original: Original) -> bool:
+    """Size and time alone do not tell: a copy keeps its time, and pictures that are not packed have one size."""
+    return _is_unchanged(path, original) and publish.sha256_of(path) == original.sha256
 
 
 def _leave_note(failed: Path | None, failures: Sequence[Image], place: FolderPlace) -> None:

@@ -27,9 +27,14 @@ def below(folder: Path, name: str) -> Path:
     """The path of `name` in `folder`. Raises PlaceError if it leads out of it: by dots, from the root, over a link."""
     named, path = PurePath(name), folder / name
     harmless = named.parts and not named.is_absolute() and ".." not in named.parts and "\0" not in name
-    if not harmless or not path.parent.resolve().is_relative_to(folder.resolve()):
+    if not harmless or not Path(os.path.realpath(path.parent)).is_relative_to(os.path.realpath(folder)):
         raise PlaceError(f"{path} leads out of {folder}, where nothing is written. Put a real folder into its place.")
     return path
+
+
+def is_real(folder: Path, path: Path) -> bool:
+    """Whether no link lies between `folder` and what is below it at `path`; `folder` itself may be one."""
+    return Path(os.path.realpath(path.parent)) == Path(os.path.realpath(folder)) / path.parent.relative_to(folder)
 
 
 def sha256_of(path: Path) -> str:

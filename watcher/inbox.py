@@ -19,6 +19,7 @@ from filelock import Timeout
 from engine.app import Engine
 from engine.errors import NotFound, PlaceError
 from engine.job import Job, NewJob
+from engine.publish import is_real
 from engine.settings import WatchSettings
 from engine.trouble import Trouble
 from engine.waiting import first_of
@@ -201,7 +202,7 @@ class Inbox:
 
     def _stats(self, keys: Sequence[str]) -> list[Stat | PlaceError | None]:
         """Raises OSError if it is not single files that cannot be looked at, but the whole inbox."""
-        stats = [_stat_or_error(self._root / from_key(key)) for key in keys]
+        stats = [_stat_or_error(self._root, from_key(key)) for key in keys]
         if any(isinstance(stat, PlaceError) for stat in stats):
             os.scandir(self._root).close()
         return stats
@@ -290,8 +291,8 @@ class Inbox:
         return max(0.0, min(moment for moment in moments if moment is not None) - self._monotonic())
 
 
-def _stat_or_error(path: Path) -> Stat | PlaceError | None:
+def _stat_or_error(root: Path, relative: str) -> Stat | PlaceError | None:
     try:
-        return read_stat(path)
+        return read_stat(root / relative) if is_real(root, root / relative) else None
     except PlaceError as error:
         return error

@@ -6,17 +6,19 @@ a reference, the inbox's texts have a mistake, LightWork made it itself, it was 
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from engine.app import Engine
 from engine.errors import PhotoIncomplete, PhotoRejected, PlaceError
 from engine.folder import FolderPlace, remove_error_note, write_error_note
 from engine.job import Job, NewImage, Original, Seen
-from engine.publish import move
+from engine.publish import below, is_real, move
 from engine.reporter import job_folder_name
 from engine.settings import WatchSettings
 from engine.sniff import looks_complete
@@ -26,6 +28,8 @@ from watcher.litter import is_conflict_copy, is_photo_candidate
 from watcher.readiness import Candidate
 from watcher.tree import Hashed, from_key, hash_file, read_ends
 from watcher.wish import Wish, Wishes
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +80,7 @@ class Taking:
     async def judge(self, candidate: Candidate) -> Photo | Verdict:
         """Look at a candidate, without changing anything; a Photo is to be handed to `take`."""
         key, path = candidate.key, self._path(candidate.key)
-        ends = await asyncio.to_thread(read_ends, path)
+        ends = await asyncio.to_thread(self._read, read_ends, path)
         if ends is None:
             return Verdict.GONE
         if not is_photo_candidate(path.name, ends.head):
@@ -95,8 +99,8 @@ class Taking:
         except (PhotoRejected, PhotoIncomplete) as mistake:
             return await asyncio.to_thread(self._mistake, key, mistake)
         await asyncio.to_thread(self._mended, key)
-        hashed = await asyncio.to_thread(hash_file, path)
-        references = [await asyncio.to_thread(hash_file, reference) for reference in wish.references]
+        hashed = await asyncio.to_thread(self._read, hash_file, path)
+        references = [await asyncio.to_thread(self._read, hash_file, reference) for reference in wish.references]
         if hashed is None or None in references:
             return Verdict.CHANGING
         shown = zip(wish.references, references, strict=True)
@@ -144,7 +148,7 @@ class Taking:
         return not photo.wish.sidecars and await self._engine.store.seen.is_our_result(photo.original.sha256)
 
     def _turn_away(self, key: str, reason: str, advice: str) -> None:
-        target = self._folders["failed"] / from_key(key)
+        target = below(self._folders["failed"], from_key(key))
         if failed := move(self._path(key), target, tag=sha256(key.encode()).hexdigest()[:16]):
             write_error_note(failed, [(reason, advice)])
         log.warning("✗ %s  %s", key, reason)
@@ -190,17 +194,23 @@ class Taking:
     def _mended(self, key: str) -> None:
         folder = str(PurePosixPath(key).parent)
         self._mistakes.ended(folder, f"Photos in {folder} go on.")
-        remove_error_note(self._job_file_note(folder))  # perhaps of an earlier start
+        with suppress(PlaceError):  # then there is none of ours
+            remove_error_note(self._job_file_note(folder))  # perhaps of an earlier start
 
     def _job_file_note(self, folder: str) -> Path:
-        return self._folders["failed"] / from_key(folder) / JOB_FILE
+        return below(self._folders["failed"], f"{from_key(folder)}/{JOB_FILE}")
 
     async def tell_unreadable(self, key: str, error: PlaceError) -> None:
         """A file that may not be read stays where it is; that is told once, in `failed/` too."""
         if self._mistakes.began(key, str(error)):
             advice = "Change its permissions; it is then taken by itself."
-            note = self._folders["failed"] / from_key(key)
-            await asyncio.to_thread(write_error_note, note, [(str(error), advice)])
+            with suppress(PlaceError):  # there is no place for a note; the log has it
+                note = below(self._folders["failed"], from_key(key))
+                await asyncio.to_thread(write_error_note, note, [(str(error), advice)])
+
+    def _read(self, read: Callable[[Path], T | None], path: Path) -> T | None:
+        """None also where a folder on the way has become a link since the scan: what it leads to is not the inbox's."""
+        return read(path) if is_real(self._folders["inbox"], path) else None
 
     def _path(self, key: str) -> Path:
         return self._folders["inbox"] / from_key(key)
