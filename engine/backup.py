@@ -2,7 +2,7 @@
 
 Guarantees:
 1. The copy shows one moment. Whatever a row of that moment promises, its blobs are in the copy: answers that were
-   bought, results that were not handed over yet, photos of chats.
+   bought, results that were not handed over yet, photos of chats. Blobs in a bucket stay there.
 2. Writers are held up only while the last results that wait for their delivery are linked, not while one is copied.
 3. The folder bears its name when it is whole and on disk; before that there is none of that name.
 
@@ -13,7 +13,7 @@ result is deleted once it is handed over. Those are linked in the very moment of
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -36,11 +36,19 @@ Progress = Callable[[int, int], None]
 
 
 def back_up(
-    data_dir: Path, destination: Path, *, settings: str, version: str, now: datetime, progress: Progress
+    data_dir: Path,
+    destination: Path,
+    *,
+    settings: str,
+    version: str,
+    now: datetime,
+    progress: Progress,
+    bucket: str = "",
 ) -> Manifest:
     """Make a backup as the new folder `destination`; `settings` is the text of the settings file, without secrets.
 
-    Raises BackupError; nothing is left of the backup then. Blocks.
+    The blobs are in it unless they lie at the address `bucket`. Raises BackupError; nothing is left of the backup then.
+    Blocks.
     """
     _check(data_dir, destination)
     part = destination.with_name(f".{destination.name}.part")
@@ -48,7 +56,13 @@ def back_up(
     try:
         with _alone(data_dir), _temporary(pins), _temporary(part):
             with _moment(data_dir, pins) as rows:
-                manifest = _Copying(part, progress).all(data_dir, pins, rows, settings, version, now)
+                _copy_rows(rows, part / DATABASE)
+            # By now the moment is over: as long as it lasts, the database's WAL keeps all that is written.
+            schema, jobs, images = _summary(part / DATABASE)
+            counted = _Copying(part, progress).all(settings, () if bucket else _blobs(data_dir / BLOBS, pins))
+            where = str(data_dir.absolute())
+            manifest = Manifest(FORMAT, version, schema, now.isoformat(), where, jobs, images, *counted, bucket)
+            manifest.write(part)
             sync(part)
             part.rename(destination)
             sync_folder(destination.parent)
@@ -148,55 +162,53 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in names if not name.endswith(".part"))
 
 
+def _copy_rows(rows: sqlite3.Connection, target: Path) -> None:
+    new_file(target).close()
+    with closing(sqlite3.connect(target, isolation_level=None)) as copied:
+        rows.backup(copied, pages=PAGES_AT_ONCE)
+
+
+def _summary(database: Path) -> tuple[str, int, int]:
+    """The schema of a copied database and how many jobs and images are in it. Raises BackupError if it is damaged."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as copied:
+        copied.execute("PRAGMA journal_mode = DELETE")  # one file, whatever becomes of it
+        if (found := copied.execute("PRAGMA quick_check(1)").fetchone()) != ("ok",):
+            raise BackupError(f"The database is damaged: {found[0]}. No backup was made.")
+        schema, jobs, images = copied.execute(SUMMARY).fetchone()
+    return schema, jobs, images
+
+
+def _blobs(blobs: Path, pins: Path) -> Iterator[tuple[str, Path]]:
+    for pin in _files(pins):
+        yield f"{BLOBS}/{OUTPUTS}/{pin.name}", pin
+    for blob in _files(blobs):
+        name = blob.relative_to(blobs)
+        if name.parts[0] != OUTPUTS:
+            yield f"{BLOBS}/{name.as_posix()}", blob
+
+
 class _Copying:
-    """Copies into a folder, and counts and notes what was copied."""
+    """Copies into a folder that holds the database already, and counts and notes what is in it."""
 
     def __init__(self, folder: Path, progress: Progress) -> None:
         self._folder = folder
         self._progress = progress
         self._files = self._bytes = 0
 
-    def all(
-        self, data_dir: Path, pins: Path, rows: sqlite3.Connection, settings: str, version: str, now: datetime
-    ) -> Manifest:
-        """Copy all and say what it is."""
-        schema, jobs, images = self._rows(rows)
+    def all(self, settings: str, blobs: Iterable[tuple[str, Path]]) -> tuple[int, int]:
+        """Copy all; returns the number of files and of bytes."""
         with new_file(self._folder / SETTINGS) as file:
             file.write(settings.encode())
         with new_file(self._folder / SUMS) as sums:
             for name in (DATABASE, SETTINGS):
                 self._note(sums.write, sha256_of(self._folder / name), name)
-            for name, source in self._blobs(data_dir / BLOBS, pins):
+            for name, source in blobs:
                 with suppress(FileNotFoundError):  # older than the retention
                     self._note(sums.write, copy(source, self._folder / name), name)
-        counted = self._files, self._bytes
-        manifest = Manifest(FORMAT, version, schema, now.isoformat(), str(data_dir.absolute()), jobs, images, *counted)
-        manifest.write(self._folder)
-        return manifest
+        return self._files, self._bytes
 
     def _note(self, write: Callable[[bytes], object], digest: str, name: str) -> None:
         write(f"{digest}  {name}\n".encode())
         self._files += 1
         self._bytes += (self._folder / name).stat().st_size
         self._progress(self._files, self._bytes)
-
-    def _rows(self, rows: sqlite3.Connection) -> tuple[str, int, int]:
-        """Copy the database; returns its schema and how many jobs and images are in it."""
-        target = self._folder / DATABASE
-        new_file(target).close()
-        with closing(sqlite3.connect(target, isolation_level=None)) as copied:
-            rows.backup(copied, pages=PAGES_AT_ONCE)
-            copied.execute("PRAGMA journal_mode = DELETE")  # one file, whatever becomes of it
-            if (found := copied.execute("PRAGMA quick_check(1)").fetchone()) != ("ok",):
-                raise BackupError(f"The database is damaged: {found[0]}. No backup was made.")
-            schema, jobs, images = copied.execute(SUMMARY).fetchone()
-        return schema, jobs, images
-
-    @staticmethod
-    def _blobs(blobs: Path, pins: Path) -> Iterator[tuple[str, Path]]:
-        for pin in _files(pins):
-            yield f"{BLOBS}/{OUTPUTS}/{pin.name}", pin
-        for blob in _files(blobs):
-            name = blob.relative_to(blobs)
-            if name.parts[0] != OUTPUTS:
-                yield f"{BLOBS}/{name.as_posix()}", blob

@@ -23,7 +23,10 @@ _SUM = re.compile(r"([0-9a-f]{64})  (.+)")
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`data_dir` is where it was taken from, `made_at` in ISO 8601; `files` and `bytes` count what SHA256SUMS lists."""
+    """`data_dir` is where it was taken from, `made_at` in ISO 8601; `files` and `bytes` count what SHA256SUMS lists.
+
+    `bucket` is where the blobs were then; empty if they are in the backup.
+    """
 
     format: int
     lightwork: str
@@ -34,6 +37,7 @@ class Manifest:
     images: int
     files: int
     bytes: int
+    bucket: str = ""
 
     @property
     def when(self) -> str:

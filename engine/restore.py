@@ -25,16 +25,18 @@ WORKERS = "workers"
 NOTHING = frozenset({RESTORING, "lost+found"})
 
 
-def restore(source: Path, data_dir: Path, *, progress: Progress) -> Manifest:
+def restore(source: Path, data_dir: Path, *, progress: Progress, bucket: str = "") -> Manifest:
     """Put the backup in `source` into `data_dir`, which is made if need be.
 
-    Raises BackupError or SchemaTooNew; nothing has been changed then. Blocks.
+    `bucket` is where blobs lie from now on, empty if below `data_dir`. Raises BackupError or SchemaTooNew; nothing has
+    been changed then. Blocks.
     """
     manifest = read_manifest(source)
     if manifest.schema > HEAD:
         raise SchemaTooNew(
             f"The backup in {source} was made by a newer LightWork ({manifest.lightwork}). Install that one."
         )
+    _check_bucket(manifest, bucket)
     try:
         with _part(data_dir) as part:
             _copy_all(source, part, manifest, progress)
@@ -44,6 +46,20 @@ def restore(source: Path, data_dir: Path, *, progress: Progress) -> Manifest:
         where = f" ({error.filename})" if error.filename else ""
         raise BackupError(f"Nothing was restored: {error.strerror or error}{where}.") from error
     return manifest
+
+
+def _check_bucket(manifest: Manifest, bucket: str) -> None:
+    """The bucket may bear another name by now, as a copy of the first one does."""
+    if manifest.bucket and not bucket:
+        raise BackupError(
+            f"The pictures of this backup were not in it but in {manifest.bucket}. Set engine.blobs to that address, "
+            "or to that of a copy of it, and restore again."
+        )
+    if bucket and not manifest.bucket:
+        raise BackupError(
+            f"The pictures of this backup are in it, and would not be found in {bucket}. Take engine.blobs out of the "
+            "settings and restore again."
+        )
 
 
 @contextmanager

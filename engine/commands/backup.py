@@ -25,26 +25,44 @@ LOGIN = re.compile(r"(?<=://)[^/@\s\"']+(?=@)")
 
 def run_backup(settings: Settings, config: Path | None, destination: Path) -> None:
     """Make a backup, and say what is in it and what is not."""
-    _refuse_servers(settings, "backed up")
+    _refuse_postgresql(settings, "backed up")
     console, destination = terminal(), destination.expanduser().absolute()
     text = without_secrets(config.read_text("utf-8"), values_of(settings.secrets)) if config else ""
     now, ours = datetime.now(UTC), version("lightwork")
     with _shown(console) as progress:
         manifest = back_up(
-            settings.engine.data_dir, destination, settings=text, version=ours, now=now, progress=progress
+            settings.engine.data_dir,
+            destination,
+            settings=text,
+            version=ours,
+            now=now,
+            progress=progress,
+            bucket=settings.engine.blobs,
         )
     console.print(f"Backed up to {destination}: {_content(manifest)}.", markup=False)
+    if manifest.bucket:
+        console.print(
+            f"Pictures are not in it: they are in {manifest.bucket}, which must keep versions of what is deleted. "
+            "See docs/storage.md.",
+            markup=False,
+        )
     console.print("Keys and what lies in watched folders are not in it. See docs/backup.md.", markup=False)
 
 
 def run_restore(settings: Settings, source: Path) -> None:
     """Restore a backup, and say what to do next."""
-    _refuse_servers(settings, "restored")
+    _refuse_postgresql(settings, "restored")
     console, source = terminal(), source.expanduser().absolute()
     with _shown(console) as progress:
-        manifest = restore(source, settings.engine.data_dir, progress=progress)
+        manifest = restore(source, settings.engine.data_dir, progress=progress, bucket=settings.engine.blobs)
     told = f"Restored to {settings.engine.data_dir}: {_content(manifest)}, as of {manifest.when}."
     console.print(told, markup=False)
+    if manifest.bucket:
+        console.print(
+            f"Pictures are looked for in {settings.engine.blobs}. Before the start bring back there what was deleted "
+            "since, see docs/storage.md.",
+            markup=False,
+        )
     console.print(f"`lightwork run` goes on from there. The settings of then are in {source / SETTINGS}.", markup=False)
 
 
@@ -55,16 +73,12 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
     return LOGIN.sub(HIDDEN, text)
 
 
-def _refuse_servers(settings: Settings, done: str) -> None:
-    """What lies on servers has tools of its own, which do it better."""
+def _refuse_postgresql(settings: Settings, done: str) -> None:
+    """The server has tools of its own, which do it better."""
     if settings.engine.database:
         raise BackupError(
-            f"The database is on a PostgreSQL server and cannot be {done} by LightWork: use pg_dump and pg_restore."
-        )
-    if settings.engine.blobs:
-        raise BackupError(
-            f"Pictures are in object storage and cannot be {done} by LightWork: use versioning or replication of the "
-            "bucket, and copy data_dir for the database."
+            f"The database is on a PostgreSQL server and cannot be {done} by LightWork: use pg_dump and pg_restore, "
+            "step by step as in docs/postgresql.md."
         )
 
 

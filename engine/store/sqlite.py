@@ -58,6 +58,7 @@ def _connect(path: Path, *, begin: str, pool_size: int) -> AsyncEngine:
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute(f"PRAGMA wal_autocheckpoint = {LONGEST_LOG // PAGE}")
         cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA journal_size_limit = 16777216")  # what a long reader has let grow is given back
         cursor.close()
 
     @sa.event.listens_for(engine.sync_engine, "begin")

@@ -60,6 +60,15 @@ class Bucket:
     def write(self, key: str, data: bytes) -> None:
         self._client.put_object(Bucket=self.name, Key=key, Body=data)
 
+    def keep_versions(self) -> None:
+        """From now on what is deleted can be brought back."""
+        self._client.put_bucket_versioning(Bucket=self.name, VersioningConfiguration={"Status": "Enabled"})
+
+    def bring_back(self, prefix: str) -> None:
+        """Undo every deletion below a prefix."""
+        for marker in self._client.list_object_versions(Bucket=self.name, Prefix=prefix).get("DeleteMarkers", ()):
+            self._client.delete_object(Bucket=self.name, Key=marker["Key"], VersionId=marker["VersionId"])
+
     def uploads(self) -> int:
         """How many uploads in parts were begun and not ended."""
         return len(self._client.list_multipart_uploads(Bucket=self.name).get("Uploads", ()))

@@ -1,11 +1,14 @@
 """What is about the file of SQLite alone: what is in it, and other programs that hold it."""
 
 import asyncio
+import itertools
 import logging
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.errors import StoreError
 from engine.job import NewJob
@@ -51,3 +54,25 @@ async def test_the_log_stays_small_however_much_is_written(store: Store, tmp_pat
     moved, log = file.stat().st_size, file.with_name(f"{file.name}-wal").stat().st_size
     assert moved > 10_000_000, f"{moved:,} bytes in the file, {log:,} in the log"
     assert log < 40_000_000
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_what_a_long_reader_has_let_the_database_grow_by_is_given_back(store: Store, tmp_path: Path) -> None:
+    database = tmp_path / "place" / "lightwork.sqlite3"
+
+    async def write_much(connection: AsyncConnection) -> None:
+        await connection.exec_driver_sql("UPDATE jobs SET title = hex(randomblob(1000000))")
+
+    await store.jobs.open(new_job(), START)
+    with closing(sqlite3.connect(database, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM jobs").fetchone()
+        for _ in range(15):
+            await store.jobs._database.write(write_much)
+        assert database.with_name("lightwork.sqlite3-wal").stat().st_size > 20e6
+        reader.execute("ROLLBACK")
+        async with asyncio.timeout(20):
+            for number in itertools.count():  # with one of these all is brought into the database
+                await store.jobs.open(new_job(key=str(number)), START)
+                if database.with_name("lightwork.sqlite3-wal").stat().st_size < 17e6:
+                    break
