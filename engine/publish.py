@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path, PurePath
 from typing import IO
 
@@ -45,7 +46,7 @@ def sha256_of(path: Path) -> str:
 
 def replace(path: Path, data: bytes, *, tag: str) -> None:
     """Write `data` to `path` at once and durably, in place of what is there. `tag` names the temporary file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = _temporary(path, tag)
     try:
         _write(temporary, data)
@@ -60,7 +61,7 @@ def publish(source: Path, target: Path, *, tag: str) -> Path:
 
     A file of the same bytes that is there already counts as published. `tag` names the temporary file.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     digest, was_killed = "", _temporary(target, tag).exists()
     for candidate in _names(target):
         if was_killed and _is_empty(candidate):  # a name that it had taken, see `_claim_name_and_rename`
@@ -179,6 +180,14 @@ def _opened(temporary: Path) -> IO[bytes]:
     """A temporary file, emptied; never one that a link of that name leads to, nor a pipe that nobody reads."""
     flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK
     return os.fdopen(os.open(temporary, flags, 0o666), "wb")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, durably."""
+    missing = list(takewhile(lambda one: not one.exists(), (folder, *folder.parents)))
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in missing:
+        sync_folder(made.parent)
 
 
 def sync_folder(folder: Path) -> None:

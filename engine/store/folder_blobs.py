@@ -65,8 +65,9 @@ class FolderBlobs(Blobs):
     def _move(self, key: str, to: str) -> None:
         source, target = self._path(key), self._path(to)
         if _is_there(source):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            publish.make_folder(target.parent)
             source.replace(target)
+            publish.sync_folder(target.parent)
 
     async def delete(self, *keys: str) -> None:
         await self._patiently(lambda: self._delete(keys))

@@ -1,7 +1,11 @@
 """The schema and its migrations, and how transactions begin and end, on every kind of database."""
 
 import asyncio
+import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +14,7 @@ import sqlalchemy as sa
 from engine.errors import SchemaTooNew
 from engine.job import JobStatus
 from engine.store import Store, migration, schema
-from store.conftest import START, Opening, new_job
+from store.conftest import START, Opening, new_images, new_job
 
 PARTS = ("columns", "indexes", "unique_constraints", "check_constraints", "foreign_keys")
 FIRST = {"jobs", "images", "attempts", "deliveries", "users", "ledger", "batches", "gates", "seen"}
@@ -116,7 +120,19 @@ async def test_what_fails_half_way_leaves_nothing(store: Store) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
-async def test_writes_survive_a_power_cut(store: Store) -> None:
+async def test_writes_survive_a_power_cut(store: Store, tmp_path: Path) -> None:
+    """What is in the files when a write has returned is all that there is afterwards; FULL brings it onto the disk."""
+    database, left = tmp_path / "place" / "lightwork.sqlite3", tmp_path / "left"
+    left.mkdir()
+    for number in range(3):
+        job = await store.jobs.open(new_job(key=str(number)), START)
+        added = await store.jobs.add(job.id, new_images("a.jpg"), models=["local"], now=START)
+        for file in (database, database.with_name("lightwork.sqlite3-wal")):
+            shutil.copy(file, left)
+        with closing(sqlite3.connect(left / database.name)) as after:
+            assert after.execute("SELECT id FROM images WHERE job_id = ?", (job.id,)).fetchall() == [(added[0],)]
+            assert after.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
     async def pragmas(connection: sa.ext.asyncio.AsyncConnection) -> tuple[str, int]:
         mode = (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar_one()
         return mode, (await connection.exec_driver_sql("PRAGMA synchronous")).scalar_one()
