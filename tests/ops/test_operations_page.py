@@ -1,6 +1,7 @@
 """docs/operations.md, deploy/alerts.yml and what is really served are about the same metrics."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ from hot_folder import photo
 from servers.gemini import GeminiServer
 from servers.gemini_behaviours import Fail
 from service import service
+
+from engine.retry import PROBE_MISCONFIGURED
+from engine.secrets import VARIABLES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
@@ -54,6 +58,19 @@ def test_every_alert_asks_for_metrics_that_exist_and_says_what_to_do() -> None:
         assert re.fullmatch(r"\d+[smh]", rule.get("for", "1m"))
         assert rule["labels"]["severity"] in {"page", "ticket"}
         assert rule["annotations"].keys() == {"summary", "action"}
+
+
+def test_an_alert_outlasts_the_trials_during_which_a_gate_is_open() -> None:
+    (rule,) = (rule for rule in RULES if rule["alert"] == "LightWorkNeedsSomebody")
+    (minutes,) = re.findall(r"max_over_time\(lightwork_gate_closed_seconds\{[^}]*\}\[(\d+)m\]\) > 0", rule["expr"])
+    assert timedelta(minutes=int(minutes)) >= 2 * PROBE_MISCONFIGURED
+
+
+def test_keys_in_files_that_the_unit_names_are_keys_that_it_loads() -> None:
+    unit = (ROOT / "deploy" / "lightwork.service").read_text("utf-8")
+    named = dict(re.findall(r"^#?Environment=(\w+)_FILE=%d/(\w+)$", unit, re.MULTILINE))
+    assert {"GEMINI_API_KEY", "TELEGRAM_BOT_TOKEN"} <= named.keys() <= {*VARIABLES}
+    assert sorted(named.values()) == sorted(re.findall(r"^#?LoadCredential=(\w+):/\S+$", unit, re.MULTILINE))
 
 
 def test_the_page_lists_every_alert() -> None:
