@@ -18,12 +18,17 @@ def is_there(file: str, test: str) -> bool:
     return test in _tests_of(ROOT / file)
 
 
+def is_left_out(file: str, test: str) -> bool:
+    """Whether the test says itself that it is not run as a matter of course; what only some systems have is no such."""
+    node = _tests_of(ROOT / file)[test]
+    marks = {ast.unparse(mark).partition("(")[0] for mark in node.decorator_list}
+    calls = {ast.unparse(call.func) for call in ast.walk(node) if isinstance(call, ast.Call)}
+    return bool({"pytest.mark.skip", "pytest.mark.xfail"} & marks or {"pytest.skip", "pytest.xfail"} & calls)
+
+
 @cache
-def _tests_of(path: Path) -> set[str]:
+def _tests_of(path: Path) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
     if not path.is_file():
-        return set()
-    functions = ast.FunctionDef | ast.AsyncFunctionDef
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return {node.name for node in ast.walk(tree) if isinstance(node, functions)} | {
-        node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
-    }
+        return {}
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    return {node.name: node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, kinds)}

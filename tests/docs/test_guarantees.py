@@ -2,7 +2,7 @@
 
 import re
 
-from named_tests import ROOT, is_there, named_tests
+from named_tests import ROOT, is_left_out, is_there, named_tests
 
 PAGE = ROOT / "docs" / "guarantees.md"
 
@@ -21,6 +21,10 @@ def test_every_named_test_is_there() -> None:
     named = named_tests(PAGE)
     assert len(named) >= len(promises())
     assert [f"{file}::{test}" for file, test in named if not is_there(file, test)] == []
+
+
+def test_every_named_test_is_run_each_time() -> None:
+    assert [f"{file}::{test}" for file, test in named_tests(PAGE) if is_left_out(file, test)] == []
 
 
 def test_what_is_not_promised_is_said() -> None:

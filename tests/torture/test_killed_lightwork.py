@@ -32,6 +32,7 @@ DROPPED, IN_ALBUM = 40, 3
 SENDERS = (7, 8, 9)
 IMAGES = DROPPED + IN_ALBUM * len(SENDERS)
 ROUNDS, RANDOM_KILLS = 50, 8
+SHORT_KILLS = 3
 SEED = 20261121
 # Calls of LightWork's functions in the life of a process that does a good part of the work.
 LIFE = 40_000
@@ -246,17 +247,25 @@ async def test_lightwork_that_is_killed_at_every_step_keeps_its_promises(tmp_pat
 @pytest.mark.torture
 @pytest.mark.timeout(600)
 async def test_lightwork_that_is_killed_at_random_keeps_its_promises(tmp_path: Path, torture: bool) -> None:
-    if not torture:
-        pytest.skip("takes half an hour; every step is in the short form: make torture")
     started, luck = time.monotonic(), random.Random(SEED)
     ended = []
-    for number in range(ROUNDS):
-        kills = [f"call any:* {luck.randrange(500, LIFE)}" for _ in range(RANDOM_KILLS)]
-        named = luck.sample(list(STEPS.items()), len(STEPS) // 3)
-        steps = luck.sample([*named, *((step, step) for step in kills)], len(named) + len(kills))
+    for number in range(ROUNDS if torture else 1):
+        steps = long_life(luck) if torture else anywhere(luck, SHORT_KILLS)
         print(f"\nround {number}, {time.monotonic() - started:.0f} s: {[name for name, _ in steps]}", flush=True)
         ended.append(await tortured(tmp_path / str(number), steps))
     print(figures(ended, time.monotonic() - started))
+
+
+def anywhere(luck: random.Random, kills: int) -> list[tuple[str, str]]:
+    """Kills in the midst of any function of LightWork's."""
+    steps = [f"call any:* {luck.randrange(500, LIFE)}" for _ in range(kills)]
+    return [(step, step) for step in steps]
+
+
+def long_life(luck: random.Random) -> list[tuple[str, str]]:
+    """Kills anywhere and at a third of the steps, in any order."""
+    kills, named = anywhere(luck, RANDOM_KILLS), luck.sample(list(STEPS.items()), len(STEPS) // 3)
+    return luck.sample([*named, *kills], len(named) + len(kills))
 
 
 def figures(ended: Sequence[Torture], seconds: float) -> str:
