@@ -1,7 +1,6 @@
 """What is done by the clock: the retry pass and the stuck-job cleanup as a safety net, and retention."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -11,14 +10,12 @@ from typing import Any
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from engine.claim import Claims
+from engine.leftovers import Leftovers
 from engine.store import Store
-
-log = logging.getLogger(__name__)
 
 PASSES_EVERY = timedelta(seconds=15)
 RETENTION_EVERY = timedelta(hours=1)
 NOBODY_WRITES_SO_LONG = timedelta(days=1)
-KEPT_FOR_A_WHILE = ("results", "previews", "photos", "kept")
 
 
 class Upkeep:
@@ -26,6 +23,7 @@ class Upkeep:
 
     def __init__(self, store: Store, claims: Claims, *, now: Callable[[], datetime], retention: timedelta) -> None:
         self._store = store
+        self._leftovers = Leftovers(store)
         self._now = now
         self._retention = retention
         # A busy loop must delay a pass, not skip it, and never pile passes up.
@@ -46,15 +44,14 @@ class Upkeep:
         self._scheduler.shutdown(wait=False)
 
     async def tidy(self) -> None:
-        """Delete what killed processes have left half done."""
-        await self._store.blobs.tidy(before=(self._now() - NOBODY_WRITES_SO_LONG).timestamp())
+        """Delete what killed processes have left half done, or behind."""
+        before = (self._now() - NOBODY_WRITES_SO_LONG).timestamp()
+        await self._store.blobs.tidy(before=before)
+        await self._leftovers.clear(before=before)
 
     async def forget_old(self) -> None:
         """Delete stored answers and previews that are older than the retention; rows and delivered files stay."""
-        before = (self._now() - self._retention).timestamp()
-        for prefix in KEPT_FOR_A_WHILE:
-            if number := await self._store.blobs.sweep(prefix, before=before):
-                log.info("%d old files of %s were deleted", number, prefix)
+        await self._leftovers.expire(before=(self._now() - self._retention).timestamp())
 
 
 def _quietly(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], Coroutine[Any, Any, None]]:

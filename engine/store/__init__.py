@@ -15,6 +15,7 @@ from engine.store.gates import Gate, Gates
 from engine.store.images import Images
 from engine.store.jobs import Jobs
 from engine.store.messages import Messages
+from engine.store.needs import Needs, Standing
 from engine.store.outages import Outages
 from engine.store.seen import OUR_RESULTS, SeenFiles
 from engine.store.staging import NO_CHANGES, Staging
@@ -35,11 +36,13 @@ __all__ = [
     "Images",
     "Jobs",
     "Messages",
+    "Needs",
     "Outages",
     "Owed",
     "Seen",
     "SeenFiles",
     "Staging",
+    "Standing",
     "Statistics",
     "Store",
     "Users",
@@ -72,6 +75,7 @@ class Store:
         self.users = Users(self._database)
         self.statistics = Statistics(self._database)
         self.backlog = Backlog(self._database)
+        self.needs = Needs(self._database)
         self.gates = Gates(self._database)
         self.outages = Outages(self._database)
         self.seen = SeenFiles(self._database)

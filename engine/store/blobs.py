@@ -11,7 +11,7 @@ Guarantees:
 import asyncio
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from logging import Logger
 from pathlib import Path
@@ -21,12 +21,18 @@ from engine.errors import PlaceError
 from engine.trouble import Trouble
 
 T = TypeVar("T")
+Choice = Callable[[Sequence[str]], Awaitable[Sequence[str]]]
 
 TRY_AGAIN_AFTER = 1.0
 # What the row of an image calls an input that is a blob wherever the blobs lie; other inputs are absolute paths.
 SCHEME = "blob:"
 _STEP = r"(?!\.{1,2}(?:/|$))[^/\\\x00-\x1f\x7f]+"
 _KEY = re.compile(rf"{_STEP}(?:/{_STEP})*")
+
+
+async def all_of_them(keys: Sequence[str]) -> Sequence[str]:
+    """The choice of those who want to delete whatever is old."""
+    return keys
 
 
 class Away(PlaceError):
@@ -73,12 +79,15 @@ class Blobs(ABC):
         """Delete blobs, if they are there."""
 
     @abstractmethod
-    async def sweep(self, prefix: str, *, before: float) -> int:
-        """Delete the blobs under `prefix` that were last written before a POSIX time; returns how many there were."""
+    async def sweep(self, prefix: str, *, before: float, choose: Choice = all_of_them) -> int:
+        """Delete the blobs under `prefix` that were last written before a POSIX time and that are chosen.
+
+        `choose` is given their keys a page at a time, and returns those to be deleted. Returns how many there were.
+        """
 
     @abstractmethod
     async def tidy(self, *, before: float) -> None:
-        """Delete on this computer what killed processes have left half done before a POSIX time."""
+        """Delete what killed processes have left half done before a POSIX time."""
 
     @abstractmethod
     async def check(self) -> None:

@@ -2,18 +2,23 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
 from engine import publish
-from engine.store.blobs import Away, Blobs, Patience, checked
+from engine.store.blobs import Away, Blobs, Choice, Patience, all_of_them, checked
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
+
+PAGE = 500
 
 
 class FolderBlobs(Blobs):
@@ -76,18 +81,29 @@ class FolderBlobs(Blobs):
         for key in keys:
             self._path(key).unlink(missing_ok=True)
 
-    async def sweep(self, prefix: str, *, before: float) -> int:
-        return await asyncio.to_thread(self._sweep, prefix, before)
+    async def sweep(self, prefix: str, *, before: float, choose: Choice = all_of_them) -> int:
+        number, old = 0, self._old(self._path(prefix), before)
+        while page := await self._patiently(lambda: list(islice(old, PAGE))):
+            number += await self._patiently(partial(self._delete_old, await choose(page), before))
+        return number
 
-    def _sweep(self, prefix: str, before: float) -> int:
-        return sum(_delete_if_old(path, before) for path in list(self._path(prefix).rglob("*")))
+    def _old(self, folder: Path, before: float) -> Iterator[str]:
+        """The keys of the blobs in a folder that were last written before a moment."""
+        for path in _files(folder):
+            if _is_old(path, before):
+                yield path.relative_to(self._folder).as_posix()
+
+    def _delete_old(self, keys: Sequence[str], before: float) -> int:
+        """Unless they were written anew meanwhile. Returns how many there were."""
+        return sum(_delete_if_old(self._path(key), before) for key in keys)
 
     async def tidy(self, *, before: float) -> None:
         await asyncio.to_thread(self._tidy, before)
 
     def _tidy(self, before: float) -> None:
-        for path in list(self._folder.rglob(f"*{publish.HALF_WRITTEN}")):
-            _delete_if_old(path, before)
+        for path in _files(self._folder):
+            if path.name.endswith(publish.HALF_WRITTEN):
+                _delete_if_old(path, before)
 
     async def check(self) -> None:
         """Nothing: whether data_dir can be used is asked elsewhere."""
@@ -116,9 +132,24 @@ def _is_there(path: Path) -> bool:
     return True
 
 
-def _delete_if_old(path: Path, before: float) -> bool:
+def _files(folder: Path) -> Iterator[Path]:
+    """The files below a folder, which may be hundreds of thousands: unlike `rglob`, none but the next is in memory."""
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(Path(entry.path))
+            else:
+                yield Path(entry.path)
+
+
+def _is_old(path: Path, before: float) -> bool:
     with suppress(FileNotFoundError):  # another process tidies up, too
-        if path.is_file() and path.stat().st_mtime < before:
-            path.unlink()
-            return True
+        return path.lstat().st_mtime < before
     return False
+
+
+def _delete_if_old(path: Path, before: float) -> bool:
+    if not _is_old(path, before):
+        return False
+    path.unlink(missing_ok=True)
+    return True

@@ -19,7 +19,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from engine.errors import SettingsError
-from engine.store.blobs import SCHEME, Away, Blobs, Patience, checked
+from engine.store.blobs import SCHEME, Away, Blobs, Choice, Patience, all_of_them, checked
 from engine.store.s3_errors import away_of, raise_unless_absent
 
 T = TypeVar("T")
@@ -173,20 +173,21 @@ class S3Blobs(Blobs):
         if keys:
             await self._patiently(lambda: self._to_its_end(self._bucket.delete_async(keys)))
 
-    async def sweep(self, prefix: str, *, before: float) -> int:
-        return await self._patiently(lambda: self._sweep(checked(prefix), before))
+    async def sweep(self, prefix: str, *, before: float, choose: Choice = all_of_them) -> int:
+        return await self._patiently(lambda: self._sweep(checked(prefix), before, choose))
 
-    async def _sweep(self, prefix: str, before: float) -> int:
+    async def _sweep(self, prefix: str, before: float, choose: Choice) -> int:
         number = 0
         async for found in self._bucket.list(prefix, chunk_size=DELETED_AT_ONCE):
             old = [one["path"] for one in found if one["last_modified"].timestamp() < before]
-            if old:
-                await self._bucket.delete_async(old)
-            number += len(old)
+            if chosen := list(await choose(old)) if old else []:
+                await self._bucket.delete_async(chosen)
+            number += len(chosen)
         return number
 
     async def tidy(self, *, before: float) -> None:
         await asyncio.to_thread(self._tidy, before)
+        await self.sweep(PROBE, before=before)
 
     def _tidy(self, before: float) -> None:
         for folder in self._copies.glob("*"):
@@ -206,7 +207,7 @@ class S3Blobs(Blobs):
         await self._put([(key, b"LightWork can write here.")])
         await self._move(key, f"{key}-moved")
         await self._get(f"{key}-moved")
-        await self._sweep(key, 0)
+        await self._sweep(key, 0, all_of_them)
         await self._bucket.delete_async([f"{key}-moved"])
 
     async def aclose(self) -> None:

@@ -1,0 +1,56 @@
+"""What the rows still need of the pictures that are kept beside them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from engine.job import ImageStatus
+from engine.store.database import Database
+from engine.store.rows import source_of
+from engine.store.schema import deliveries, images, jobs
+
+_IS_OWED = sa.exists().where(deliveries.c.job_id == images.c.job_id, sa.text("deliveries.status = 'PENDING'"))
+_IS_OVER = sa.and_(jobs.c.finished_at.is_not(None), ~_IS_OWED)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far an image is. Its job `is_over` when it has ended and nothing of it is to be handed over any more."""
+
+    status: ImageStatus
+    is_over: bool
+
+
+class Needs:
+    """Asks the tables `images`, `jobs` and `deliveries`, about as many images as there are on one page of blobs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def standings(self, image_ids: Collection[str]) -> dict[str, Standing]:
+        """How far these images are; those that this database does not know are left out."""
+        known = (
+            sa.select(images.c.id, images.c.status, _IS_OVER)
+            .join(jobs, jobs.c.id == images.c.job_id)
+            .where(images.c.id.in_(image_ids))
+        )
+
+        async def work(connection: AsyncConnection) -> dict[str, Standing]:
+            rows = await connection.execute(known)
+            return {image_id: Standing(ImageStatus(status), bool(is_over)) for image_id, status, is_over in rows}
+
+        return await self._database.read(work)
+
+    async def sources(self, paths: Collection[str], *, unfinished: bool = False) -> set[str]:
+        """Those of the paths that an image is made from first, or an unfinished one."""
+        named = {source_of(path): path for path in paths}
+        made = sa.select(images.c.source).where(images.c.source.in_(named)).distinct()
+        if unfinished:
+            made = made.where(images.c.finished_at.is_(None))
+
+        async def work(connection: AsyncConnection) -> set[str]:
+            return {named[source] for source in await connection.scalars(made)}
+
+        return await self._database.read(work)
