@@ -49,9 +49,8 @@ class ImageLookup:
     async def ahead_of(self, job_id: str) -> int:
         """How many queued images of other jobs come before the first queued one of this job."""
         first = sa.select(sa.func.min(images.c.turn)).where(images.c.job_id == job_id, sa.text(QUEUED))
-        ahead = sa.select(sa.func.count()).where(
-            sa.text(QUEUED), images.c.job_id != job_id, images.c.turn < first.scalar_subquery()
-        )
+        # None of its own comes before its first; to ask for their jobs would fetch every row of the queue.
+        ahead = sa.select(sa.func.count()).where(sa.text(QUEUED), images.c.turn < first.scalar_subquery())
 
         async def work(connection: AsyncConnection) -> int:
             return int(await connection.scalar(ahead.select_from(images)) or 0)

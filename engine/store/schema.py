@@ -142,7 +142,8 @@ QUEUED = "status = 'PENDING' AND turn IS NOT NULL"
 _partial("ix_images_queue", QUEUED, images.c.model, images.c.priority, images.c.turn, images.c.id)
 _partial("ix_images_leases", "status = 'PROCESSING'", images.c.lease_until)
 _partial("ix_images_retries", "status = 'RETRY_LATER'", images.c.next_retry_at)
-sa.Index("ix_images_job", images.c.job_id, images.c.status)
+# In this order: a page is a walk, and an image that is moved stays on its page of the index.
+sa.Index("ix_images_job", images.c.job_id, images.c.ordinal, images.c.status)
 sa.Index("ix_images_source", images.c.source, images.c.job_id)
 
 attempts = sa.Table(

@@ -39,6 +39,26 @@ STEPS: dict[str, tuple[Step, set[str]]] = {
     "release": (lambda store, image: store.images.release(image, ending=DONE, now=START), {BY_ID}),
     "retry": (lambda store, image: store.images.retry_later(image, ending=DONE, now=START, **RETRY), {BY_ID}),
     "cancel": (lambda store, image: store.images.cancel(image.job_id, START), {"ix_images_job"}),
+    "a page of a job": (lambda store, image: store.images.of_job(image.job_id, after=7), {"ix_images_job"}),
+    "how far the first are": (lambda store, image: store.images.statuses(image.job_id, limit=9), {"ix_images_job"}),
+    "obstacles of a job": (lambda store, image: store.images.unfinished_by_model(image.job_id), {"ix_images_job"}),
+    "attempts of a page": (
+        lambda store, image: store.images.attempts([image.id, "b"]),
+        {"sqlite_autoindex_attempts_1"},
+    ),
+    "receipts of a report": (
+        lambda store, image: store.deliveries.receipts(image.job_id),
+        {"sqlite_autoindex_deliveries_2"},
+    ),
+    "what of a job is owed": (lambda store, image: store.deliveries.owed(image.job_id), {"ix_deliveries_job"}),
+    "whom a page of blobs is of": (
+        lambda store, image: store.needs.standings([image.id, "b"]),
+        {BY_ID, "ix_deliveries_job"},
+    ),
+    "what is made from a page of blobs": (
+        lambda store, image: store.needs.sources(["/a", "/b"], unfinished=True),
+        {"ix_images_source"},
+    ),
     "retry pass": (lambda store, image: store.images.wake_due(START), {"ix_images_retries"}),
     "stuck-job cleanup": (lambda store, image: store.images.reclaim(START, alive={"a", "b"}), {"ix_images_leases"}),
     "dead worker": (lambda store, image: store.images.reclaim(START, worker="w"), {"ix_images_leases"}),
@@ -112,3 +132,10 @@ async def test_a_claim_sorts_the_heads_of_the_queues_only(store: Store) -> None:
     plan = await plans_of(store, store.images.claim(MODELS, 4, **CLAIM))
     assert [line for line in plan if "TEMP B-TREE" in line] == ["USE TEMP B-TREE FOR ORDER BY"]
     assert plan.index("USE TEMP B-TREE FOR ORDER BY") > plan.index("SCAN queue")
+
+
+async def test_a_page_of_a_job_is_not_sorted(store: Store) -> None:
+    """A report of 100,000 images asks for 200 pages: each is walked in the order of the index."""
+    for step in (store.images.of_job("j", after=7), store.images.statuses("j", limit=9)):
+        plan = await plans_of(store, step)
+        assert [line for line in plan if "TEMP B-TREE" in line] == [], plan

@@ -1,6 +1,7 @@
 """The whole of LightWork is killed at every step, with a folder and a bot at work, and keeps what it has promised."""
 
 import asyncio
+import os
 import random
 import signal
 import sqlite3
@@ -10,12 +11,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chat_promise import ChatPromise
-from hot_folder import files, photo
+from hot_folder import TEMPORARY, files, photo
 from lightwork_process import LightWork
 from servers.gemini import GeminiServer
 from servers.gemini_wire import Received
@@ -44,6 +46,10 @@ base_url = "{base_url}"
 base_file_url = "{base_file_url}"
 allowed_users = {people}
 """
+STILL_TO_BE_HANDED_OVER = """
+    SELECT id FROM images WHERE finished_at IS NULL
+    UNION SELECT image_id FROM deliveries WHERE status = 'PENDING'
+"""
 IN_THE_CALL = "in the call"
 STEPS = {
     "after the intake of a drop": "call engine.claim:Claims.wake 1",
@@ -60,6 +66,7 @@ STEPS = {
     "when an original is hidden": "return pathlib:Path.rename<move 1",
     "before a hidden original is let go": "call pathlib:Path.unlink<move 2",
     "before the receipt": "call engine.store.deliveries:Deliveries.delivered 3",
+    "after the receipt": "call engine.store.folder_blobs:FolderBlobs.delete 3",
     "before an album is sent": "call bot.client:Client.send_files 1",
     "when an album is sent": "call engine.store.deliveries:Deliveries.note 2",
     "in the report": "call engine.reporter:Reporter._page 1",
@@ -86,9 +93,11 @@ class Torture:
         prefix = [sys.executable, STEPPED]
         self.process = LightWork(folder, prefix=prefix, model="nano_banana", url=gemini.url, more=more)
         self._data_dir = folder / "data"
+        self._blobs = self._data_dir / "blobs"
         self._promise = ChatPromise(telegram, IN_ALBUM)
         self._kill_in_the_call = False
         self.kills: list[Kill] = []
+        self.left_behind: set[str] = set()
         gemini.rule = self._met_call
 
     def _met_call(self, _: Received) -> None:
@@ -159,11 +168,15 @@ class Torture:
         """A last process, which nobody kills, does what is left; then everything is as it was promised."""
         self._kill_in_the_call = False
         self.process.environment = {"TELEGRAM_BOT_TOKEN": self._telegram.token}
+        self.left_behind = self._not_needed()
+        self._let_blobs_grow_old()
         await self.process.start()
         await self.process.until(lambda: "watching" in self.process.log(), WITHIN)
         await self._all_is_over()
         await self._promise.check(self._people, self._all_is_over)
+        await self.process.until(lambda: not self._not_needed())
         assert await self.process.stop() == 0, self.process.log()
+        self._check_data_dir()
         self._check_folder()
         self._check_calls()
         self._check_rows()
@@ -175,6 +188,29 @@ class Torture:
 
     async def _all_is_over(self) -> None:
         await self.process.until(self._is_over, WITHIN)
+
+    def _let_blobs_grow_old(self) -> None:
+        """Nobody can be writing them any more; what a row still needs must stay all the same."""
+        for path in self._blobs.rglob("*"):
+            moment = path.stat().st_mtime - timedelta(days=2).total_seconds()
+            os.utime(path, (moment, moment))
+
+    def _not_needed(self) -> set[str]:
+        """The blobs that no row needs, nor will need."""
+        needed = set()
+        for image, job, asked, source in self._rows("SELECT id, job_id, fingerprint, source FROM images"):
+            needed |= {f"previews/{image}-before.jpg", f"previews/{image}-after.jpg"}
+            needed |= {f"results/{asked[:2]}/{asked}{end}" for end in ("", ".json")}
+            if source == str(self._blobs / "photos" / job / image):  # it came by chat, where it can be asked for again
+                needed |= {f"photos/{job}/{image}", f"kept/{image}"}
+        needed |= {f"outputs/{image}" for (image,) in self._rows(STILL_TO_BE_HANDED_OVER)}
+        return {name for name in files(self._blobs) if name not in needed}
+
+    def _check_data_dir(self) -> None:
+        """Nobody has left anything half done, nor a lock."""
+        left = files(self._data_dir)
+        assert [name for name in left if name.endswith(TEMPORARY)] == []
+        assert [name for name in left if name.startswith(("workers/", "copies/", "."))] == []
 
     def _check_folder(self) -> None:
         names = {f"{number}.jpg" for number in range(DROPPED)}
@@ -242,6 +278,7 @@ async def tortured(folder: Path, steps: Sequence[tuple[str, str]]) -> Torture:
 async def test_lightwork_that_is_killed_at_every_step_keeps_its_promises(tmp_path: Path) -> None:
     ended = await tortured(tmp_path, list(STEPS.items()))
     assert [kill.step for kill in ended.kills] == list(STEPS)
+    assert any(name.startswith("outputs/") for name in ended.left_behind), "nothing was put to the test"
 
 
 @pytest.mark.torture
