@@ -15,6 +15,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from engine.backup import discard_killed
 from engine.catalog import Catalog, load_catalog
 from engine.changes import Changes
 from engine.claim import Claims
@@ -147,6 +148,7 @@ async def open_engine(
         _keep_private(data_dir)
         presence = Presence(data_dir)
         closing.callback(presence.close)
+        await asyncio.to_thread(discard_killed, data_dir)
         await _take_over(store, presence, now)
         yield _assemble(settings, catalog, store, decoder, providers, presence, now, rng or random.SystemRandom())
 

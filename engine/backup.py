@@ -29,6 +29,7 @@ from engine.publish import NO_LINKS, sha256_of, sync_folder
 PATIENCE = 90.0
 PAGES_AT_ONCE = 1024
 OUTPUTS = "outputs"
+PINS = ".backup"
 SUMMARY = "SELECT version_num, (SELECT count(*) FROM jobs), (SELECT count(*) FROM images) FROM alembic_version"
 
 # Called with the number of files and of bytes that are copied.
@@ -52,7 +53,7 @@ def back_up(
     """
     _check(data_dir, destination)
     part = destination.with_name(f".{destination.name}.part")
-    pins = data_dir / ".backup"
+    pins = data_dir / PINS
     try:
         with _alone(data_dir), _temporary(pins), _temporary(part):
             with _moment(data_dir, pins) as rows:
@@ -72,6 +73,13 @@ def back_up(
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise BackupError(f"No backup was made: {error.strerror or error}{where}.") from error
+
+
+def discard_killed(data_dir: Path) -> None:
+    """Let go of the results that a backup holds on to which was killed. Blocks."""
+    if (data_dir / PINS).exists():
+        with suppress(BackupError), _alone(data_dir):
+            shutil.rmtree(data_dir / PINS, ignore_errors=True)
 
 
 def _check(data_dir: Path, destination: Path) -> None:

@@ -20,6 +20,7 @@ from engine.commands.backup import run_backup, run_restore, without_secrets
 from engine.errors import BackupError, SchemaTooNew
 from engine.job import NewImage, NewJob, Original
 from engine.manifest import Manifest, read_manifest
+from engine.presence import lock_of
 from engine.publish import sha256_of
 from engine.restore import restore
 from engine.settings import EngineSettings, Settings
@@ -155,6 +156,18 @@ def test_what_a_killed_backup_left_is_no_backup_and_in_nobodys_way(data: Path, t
     assert not list(tmp_path.glob(".*"))
     assert "half" not in files(tmp_path / "copy")
     assert not (data / ".backup").exists()
+
+
+async def test_what_a_killed_backup_holds_on_to_is_let_go_at_the_next_start(data: Path, tmp_path: Path) -> None:
+    pins = data / ".backup"
+    pins.mkdir()
+    (pins / "0198").write_bytes(b"a result that was handed over long ago")
+    with lock_of(data, "backup"):  # this one is not killed
+        async with open_engine(settings_at(data)):
+            assert pins.exists()
+    async with open_engine(settings_at(data)):
+        assert not pins.exists()
+        await asyncio.to_thread(backup, data, tmp_path / "another")
 
 
 def test_what_a_killed_restore_left_is_restored_anew(copy: Path, tmp_path: Path) -> None:
