@@ -65,9 +65,11 @@ def image_in(key: str) -> str:
 
 
 def _is_left_behind(key: str, image: Standing | None) -> bool:
-    if image is None or not image.is_over:
+    if image is None:
         return False
-    return not (key.startswith("kept/") and image.status is ImageStatus.COMPLETED)
+    if key.startswith("outputs/"):
+        return image.is_handed_over
+    return image.is_over and not (key.startswith("kept/") and image.status is ImageStatus.COMPLETED)
 
 
 def _is_done_with(image: Standing | None) -> bool:

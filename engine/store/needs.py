@@ -11,15 +11,17 @@ from engine.store.database import Database
 from engine.store.rows import source_of
 from engine.store.schema import deliveries, images, jobs
 
-_IS_OWED = sa.exists().where(deliveries.c.job_id == images.c.job_id, sa.text("deliveries.status = 'PENDING'"))
-_IS_OVER = sa.and_(jobs.c.finished_at.is_not(None), ~_IS_OWED)
+_OWED = sa.exists().where(deliveries.c.job_id == images.c.job_id, sa.text("deliveries.status = 'PENDING'"))
+_IS_HANDED_OVER = sa.and_(images.c.finished_at.is_not(None), ~_OWED.where(deliveries.c.image_id == images.c.id))
+_IS_OVER = sa.and_(jobs.c.finished_at.is_not(None), ~_OWED)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far an image is. Its job `is_over` when it has ended and nothing of it is to be handed over any more."""
+    """How far an image is: whether it has ended and is handed over itself, and whether that is so of all of its job."""
 
     status: ImageStatus
+    is_handed_over: bool
     is_over: bool
 
 
@@ -32,14 +34,14 @@ class Needs:
     async def standings(self, image_ids: Collection[str]) -> dict[str, Standing]:
         """How far these images are; those that this database does not know are left out."""
         known = (
-            sa.select(images.c.id, images.c.status, _IS_OVER)
+            sa.select(images.c.id, images.c.status, _IS_HANDED_OVER, _IS_OVER)
             .join(jobs, jobs.c.id == images.c.job_id)
             .where(images.c.id.in_(image_ids))
         )
 
         async def work(connection: AsyncConnection) -> dict[str, Standing]:
             rows = await connection.execute(known)
-            return {image_id: Standing(ImageStatus(status), bool(is_over)) for image_id, status, is_over in rows}
+            return {image_id: Standing(ImageStatus(status), *map(bool, is_so)) for image_id, status, *is_so in rows}
 
         return await self._database.read(work)
 

@@ -65,7 +65,7 @@ async def test_a_result_stays_until_it_is_handed_over_and_then_is_left_over(
     place: Place, store: Store, leftovers: Leftovers, an_hour: float
 ) -> None:
     _, (done,) = await completed(store, "/done.jpg")
-    await hand_over(store)
+    await hand_over(store, but_reports=True)
     _, (owed,) = await completed(store, "/owed.jpg")
     _, (waiting,) = await taken_in(store, "/waiting.jpg")
     needed = {output_key(owed), output_key(waiting)}
