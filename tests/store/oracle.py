@@ -1,7 +1,7 @@
 """What the rows must say after any steps: the moves that the design draws, and a book that is kept by them."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -29,6 +29,7 @@ class KnownImage:
 
     job_id: str
     staged: bool
+    model: str = "local"
     status: ImageStatus = PENDING
     attempt: int = 0
     worker: str = ""
@@ -49,11 +50,12 @@ class KnownJob:
 
 @dataclass
 class Book:
-    """All jobs and images, and of each attempt how it ended and what it cost."""
+    """All jobs and images, of each attempt how it ended and what it cost, and until when gates are closed, and why."""
 
     jobs: dict[str, KnownJob] = field(default_factory=dict)
     images: dict[str, KnownImage] = field(default_factory=dict)
     attempts: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
+    gates: dict[str, tuple[datetime, str]] = field(default_factory=dict)
 
     def claim(self, image_id: str, worker: str, lease_until: datetime) -> bool:
         """Whether the image was free; it is not any more."""
@@ -76,12 +78,21 @@ class Book:
         image.worker, image.lease_until = "", None
         return True
 
-    def claimable(self, job_id: str = "") -> set[str]:
+    def claimable(self, models: Collection[str], job_id: str = "") -> set[str]:
         return {
             image_id
             for image_id, image in self.images.items()
-            if image.status is PENDING and not image.staged and job_id in ("", image.job_id)
+            if image.status is PENDING and not image.staged and job_id in ("", image.job_id) and image.model in models
         }
+
+    def close_gate(self, model: str, until: datetime, kind: str) -> None:
+        """A gate that is closed for longer stays as it is."""
+        if model not in self.gates or self.gates[model][0] < until:
+            self.gates[model] = until, kind
+
+    def closed(self, now: datetime) -> dict[str, str]:
+        """The models whose gate is closed, and why."""
+        return {model: kind for model, (until, kind) in self.gates.items() if until > now}
 
     def counts(self, job_id: str) -> Counter[ImageStatus]:
         return Counter(image.status for image in self.images.values() if image.job_id == job_id)

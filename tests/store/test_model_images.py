@@ -19,8 +19,8 @@ from hypothesis.stateful import (
 )
 
 from engine.errors import NotFound
-from engine.job import Ending, Image, NewJob
-from engine.store import Store
+from engine.job import Ending, Image, NewImage, NewJob
+from engine.store import Gate, Store
 from store.conftest import LEASE, START, new_images
 from store.oracle import PENDING, PROCESSING, RETRY_LATER, Book, KnownImage, KnownJob
 from store.soundness import Rows, check, rows_of
@@ -28,6 +28,7 @@ from store.soundness import Rows, check, rows_of
 T = TypeVar("T")
 WORKERS = st.sampled_from(["w1", "w2"])
 MODELS = st.sampled_from(["local", "pro"])
+KINDS = st.sampled_from(["minute", "gone"])
 COSTS = st.integers(0, 3)
 SECONDS = st.integers(-2 * 300, 2 * 300)
 REFUSED = {"code": "safety", "error": "No.", "advice": "Another."}
@@ -91,25 +92,36 @@ class ImageMachine(RuleBasedStateMachine):
     def add(self, job_id: str, number: int, model: str) -> Any:
         new = new_images(*(f"{n}.jpg" for n in range(number)), model=model)
         adding = self.store.jobs.add(job_id, new, models=["local", "pro"], now=self.now)
-        return self.taken_in(job_id, adding, expected=self.is_open(job_id, collecting=True), staged=False)
+        return self.taken_in(job_id, adding, model, expected=self.is_open(job_id, collecting=True), staged=False)
 
     @rule(target=images, job_id=jobs, number=st.integers(1, 3), model=MODELS)
     def stage(self, job_id: str, number: int, model: str) -> Any:
         new = [image for image, _ in new_images(*(f"{n}.jpg" for n in range(number)), model=model)]
         adding = self.store.staging.add(job_id, new, now=self.now)
-        return self.taken_in(job_id, adding, expected=self.is_open(job_id), staged=True)
+        return self.taken_in(job_id, adding, model, expected=self.is_open(job_id), staged=True)
+
+    @rule(target=images, image_id=images)
+    def ask_for_another(self, image_id: str) -> Any:
+        """As redo and refine do: a staged job of an image that is made from an old one, which stays as it is."""
+        old = self.run(self.store.images.get(image_id))
+        job_id = self.open("ann", f"redo {len(self.book.jobs)}", staged=True)
+        new = NewImage(old.name, old.inputs, old.module, old.model, old.prompt, sample=7)
+        adding = self.store.staging.add(job_id, [new], now=self.now)
+        return self.taken_in(job_id, adding, old.model, expected=self.is_open(job_id), staged=True)
 
     def is_open(self, job_id: str, *, collecting: bool = False) -> bool:
         job = self.book.jobs.get(job_id)
         return job is not None and not self.book.has_ended(job_id) and (job.collecting or not collecting)
 
-    def taken_in(self, job_id: str, adding: Coroutine[Any, Any, list[str]], *, expected: bool, staged: bool) -> Any:
+    def taken_in(
+        self, job_id: str, adding: Coroutine[Any, Any, list[str]], model: str, *, expected: bool, staged: bool
+    ) -> Any:
         if not expected:
             with pytest.raises(NotFound):
                 self.run(adding)
             return multiple()
         ids = self.run(adding)
-        self.book.images |= {image_id: KnownImage(job_id, staged) for image_id in ids}
+        self.book.images |= {image_id: KnownImage(job_id, staged, model) for image_id in ids}
         self.book.jobs[job_id].collecting = True
         return multiple(*ids)
 
@@ -127,6 +139,8 @@ class ImageMachine(RuleBasedStateMachine):
         queueing = self.store.staging.queue(image_id, image, prompt, models=["local", "pro"], now=self.now)
         assert self.run(queueing) == waits
         self.book.images[image_id].staged &= not waits
+        if waits:
+            self.book.images[image_id].model = "local"
 
     @rule(image_id=images)
     def refuse(self, image_id: str) -> None:
@@ -156,10 +170,9 @@ class ImageMachine(RuleBasedStateMachine):
         return self.claimed(worker, limit, job_id)
 
     def claimed(self, worker: str, limit: int, job_id: str = "") -> Any:
-        free, until = self.book.claimable(job_id), self.now + LEASE
-        claiming = self.store.images.claim(
-            ["local", "pro"], limit, worker=worker, now=self.now, lease_until=until, job_id=job_id
-        )
+        models = self.open_models()
+        free, until = self.book.claimable(models, job_id), self.now + LEASE
+        claiming = self.store.images.claim(models, limit, worker=worker, now=self.now, lease_until=until, job_id=job_id)
         claimed = self.run(claiming)
         assert len(claimed) == min(limit, len(free))
         for image in claimed:
@@ -167,6 +180,23 @@ class ImageMachine(RuleBasedStateMachine):
             assert self.book.claim(image.id, worker, until), "it was claimed twice"
             assert image.attempt == self.book.images[image.id].attempt
         return multiple(*claimed)
+
+    def open_models(self) -> list[str]:
+        """Those that may be claimed for: a model whose gate is closed is paused, its images stay as they are."""
+        closed = {gate.model_id: gate.kind for gate in self.run(self.store.gates.closed(self.now))}
+        assert closed == self.book.closed(self.now)
+        return [model for model in ("local", "pro") if model not in closed]
+
+    @rule(model=MODELS, seconds=SECONDS, kind=KINDS)
+    def a_gate_closes(self, model: str, seconds: int, kind: str) -> None:
+        until = self.now + timedelta(seconds=seconds)
+        self.run(self.store.gates.close(Gate("provider", model, until, kind, "It is away.")))
+        self.book.close_gate(model, until, kind)
+
+    @rule(kind=KINDS)
+    def gates_are_opened(self, kind: str) -> None:
+        self.run(self.store.gates.reopen(kind))
+        self.book.gates = {model: gate for model, gate in self.book.gates.items() if gate[1] != kind}
 
     @rule(claim=claims, step=st.sampled_from(["complete", "fail"]), cost=COSTS)
     def finish(self, claim: Image, step: str, cost: int) -> None:
