@@ -76,14 +76,21 @@ class Engine:
             async with asyncio.TaskGroup() as services:
                 renewing = services.create_task(self.claims.renew_forever())
                 delivering = services.create_task(self.folders.run(stop))
+                listening = services.create_task(self.store.listen(queued=self.claims.wake, ended=self._tell_ended))
                 self.health.works("engine")
                 await self._work_until(stop)
                 self.idle.set()
                 await self._hand_over_the_last(delivering)
                 renewing.cancel()
+                listening.cancel()
         finally:
             self.upkeep.stop()
             await self.claims.hand_back()
+
+    def _tell_ended(self) -> None:
+        """Call all in `on_finished`."""
+        for listener in self.on_finished:
+            listener()
 
     def lock(self, name: str) -> FileLock:
         """A lock among all processes of this data folder; the system lets go of it when its process dies."""

@@ -1,5 +1,6 @@
 """All rows and all files."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -8,7 +9,7 @@ from engine.settings import Settings
 from engine.store.backlog import Backlog, Figures, Owed
 from engine.store.blob_choice import blobs_at
 from engine.store.blobs import Away, Blobs, key_of
-from engine.store.database import database_of
+from engine.store.database import Topic, database_of
 from engine.store.deliveries import Deliveries
 from engine.store.folder_blobs import FolderBlobs
 from engine.store.gates import Gate, Gates
@@ -84,6 +85,13 @@ class Store:
     async def open(self) -> None:
         """Create or migrate the database. Raises `StoreError`."""
         await self._database.open()
+
+    async def listen(self, *, queued: Callable[[], None], ended: Callable[[], None]) -> None:
+        """Call `queued` and `ended` when another process may have given reason to, until cancelled.
+
+        Only processes on one PostgreSQL server hear of each other; with a file this ends at once.
+        """
+        await self._database.listen({Topic.QUEUE: queued, Topic.ENDED: ended})
 
     async def aclose(self) -> None:
         await self.blobs.aclose()

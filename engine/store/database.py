@@ -8,7 +8,8 @@ Guarantees:
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +19,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
+
+
+class Topic(StrEnum):
+    """What processes tell each other."""
+
+    QUEUE = "queue"
+    """Images may be claimed."""
+    ENDED = "ended"
+    """Images or jobs have ended, and may have to be handed over."""
 
 
 class Database(ABC):
@@ -31,16 +41,34 @@ class Database(ABC):
     async def open(self) -> None:
         """Connect, and bring the schema up to date. Raises `SchemaTooNew` or `StoreError`."""
 
-    async def write(self, work: Work[T]) -> T:
-        """Run `work` in one transaction that changes rows, and commit it."""
-        task = asyncio.create_task(self._write(work))
+    async def write(self, work: Work[T], *, tells: Topic | None = None) -> T:
+        """Run `work` in one transaction that changes rows, and commit it.
+
+        Other processes that listen are told so after the commit, unless the result says that there was nothing to do.
+        """
+        task = asyncio.create_task(self._write_and_tell(work, tells))
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
         return await asyncio.shield(task)
 
+    async def _write_and_tell(self, work: Work[T], tells: Topic | None) -> T:
+        result = await self._write(work)
+        if tells and result:
+            self._tell(tells)
+        return result
+
     @abstractmethod
     async def read(self, work: Work[T]) -> T:
         """Run `work` in one transaction that only reads."""
+
+    async def listen(self, listeners: Mapping[Topic, Callable[[], None]]) -> None:  # noqa: B027 - not all can
+        """Call the listeners for what other processes tell, until cancelled. Ends at once where nobody can tell.
+
+        That is a hint and no promise: now and then one has to look, too.
+        """
+
+    def _tell(self, topic: Topic) -> None:  # noqa: B027 - not all can
+        """Tell the other processes."""
 
     async def aclose(self) -> None:
         """Finish what is being written, then close."""

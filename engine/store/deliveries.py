@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.job import Delivery, Seen, Shown
-from engine.store.database import Database
+from engine.store.database import Database, Topic
 from engine.store.messages import show
 from engine.store.rows import delivery_of, source_of
 from engine.store.schema import deliveries, images, jobs
@@ -106,20 +106,21 @@ class Deliveries:
         async def work(connection: AsyncConnection) -> bool:
             return bool((await connection.execute(again.values(values))).rowcount)
 
-        return await self._database.write(work)
+        return await self._database.write(work, tells=Topic.ENDED)
 
     async def hasten(self, owners: str, now: datetime) -> None:
         """Try now what is owed to all owners whose names begin so."""
         theirs = sa.select(jobs.c.id).where(jobs.c.owner.startswith(owners, autoescape=True))
 
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(
+        async def work(connection: AsyncConnection) -> int:
+            hastened = await connection.execute(
                 sa.update(deliveries)
                 .where(IS_PENDING, deliveries.c.job_id.in_(theirs), deliveries.c.next_try_at > now)
                 .values(next_try_at=now)
             )
+            return int(hastened.rowcount)
 
-        await self._database.write(work)
+        await self._database.write(work, tells=Topic.ENDED)
 
     async def postpone(self, delivery: Delivery, error: str, at: datetime) -> None:
         """Still PENDING; the next try is at `at`."""

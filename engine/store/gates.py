@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine.store.database import Database, insert_into
+from engine.store.database import Database, Topic, insert_into
 from engine.store.schema import gates
 
 
@@ -62,7 +62,7 @@ class Gates:
     async def reopen(self, *kinds: str) -> None:
         """Open all gates of these kinds, for instance after a new start with another key."""
 
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(sa.delete(gates).where(gates.c.kind.in_(kinds)))
+        async def work(connection: AsyncConnection) -> int:
+            return int((await connection.execute(sa.delete(gates).where(gates.c.kind.in_(kinds)))).rowcount)
 
-        await self._database.write(work)
+        await self._database.write(work, tells=Topic.QUEUE)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.job import Ending, Image, ImageStatus
+from engine.store.database import Topic
 from engine.store.jobs import count_finished, owe_deliveries
 from engine.store.lookup import IS_PENDING, IS_PROCESSING, IS_RETRY_LATER, UNFINISHED, ImageLookup
 from engine.store.rows import IMAGE_COLUMNS, image_of
@@ -137,7 +138,7 @@ class Images(ImageLookup):
             await count_finished(connection, image.job_id, status, ending.cost_microusd, now)
             return True
 
-        return await self._database.write(work)
+        return await self._database.write(work, tells=Topic.ENDED)
 
     async def retry_later(
         self,
@@ -155,9 +156,11 @@ class Images(ImageLookup):
 
     async def release(self, image: Image, *, ending: Ending, now: datetime) -> bool:
         """PROCESSING -> PENDING: the image was not worked on and goes back to its place in the queue."""
-        return await self._put_back(image, {"status": "PENDING"}, ending, now)
+        return await self._put_back(image, {"status": "PENDING"}, ending, now, tells=Topic.QUEUE)
 
-    async def _put_back(self, image: Image, values: Mapping[str, Any], ending: Ending, now: datetime) -> bool:
+    async def _put_back(
+        self, image: Image, values: Mapping[str, Any], ending: Ending, now: datetime, tells: Topic | None = None
+    ) -> bool:
         async def work(connection: AsyncConnection) -> bool:
             left = await _leave(connection, image, {**values, **UNCLAIMED}, ending, now)
             if left and ending.cost_microusd:
@@ -168,14 +171,15 @@ class Images(ImageLookup):
                 )
             return left
 
-        return await self._database.write(work)
+        return await self._database.write(work, tells=tells)
 
     async def wake_due(self, now: datetime) -> int:
         """RETRY_LATER -> PENDING where the time has come. Returns how many."""
         return await self._run(
             sa.update(images)
             .where(IS_RETRY_LATER, images.c.next_retry_at <= now)
-            .values(status="PENDING", next_retry_at=None)
+            .values(status="PENDING", next_retry_at=None),
+            tells=Topic.QUEUE,
         )
 
     async def reclaim(self, now: datetime, *, worker: str = "", alive: Collection[str] = ()) -> int:
@@ -204,7 +208,7 @@ class Images(ImageLookup):
                 )
             return len(rows)
 
-        return await self._database.write(work)
+        return await self._database.write(work, tells=Topic.QUEUE)
 
     async def cancel(self, job_id: str, now: datetime, *, image_ids: Sequence[str] = (), deliver: bool = True) -> int:
         """Any unfinished -> CANCELLED, for a whole job or for some of its images. Returns how many."""
@@ -235,13 +239,13 @@ class Images(ImageLookup):
             await count_finished(connection, job_id, ImageStatus.CANCELLED, 0, now, number=len(ids))
             return len(ids)
 
-        return await self._database.write(work)
+        return await self._database.write(work, tells=Topic.ENDED)
 
-    async def _run(self, statement: sa.Update) -> int:
+    async def _run(self, statement: sa.Update, tells: Topic | None = None) -> int:
         async def work(connection: AsyncConnection) -> int:
             return int((await connection.execute(statement)).rowcount)
 
-        return await self._database.write(work)
+        return await self._database.write(work, tells=tells)
 
 
 def _end_attempts_of_cancelled(job_id: str, now: datetime) -> sa.Update:

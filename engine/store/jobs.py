@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.errors import NotFound
 from engine.job import ImageStatus, Job, JobStatus, NewImage, NewJob, Seen
-from engine.store.database import Database, insert_into
+from engine.store.database import Database, Topic, insert_into
 from engine.store.rows import JOB_COLUMNS, inputs_json, job_of, new_id, source_of
 from engine.store.schema import UNFINISHED_JOB, deliveries, images, jobs
 from engine.store.seen import remember
@@ -37,8 +37,8 @@ async def count_finished(
     await end_if_finished(connection, job_id, now)
 
 
-async def end_if_finished(connection: AsyncConnection, job_id: str, now: datetime) -> None:
-    """End a job that collects no more images and has none left to do, and make its report a duty."""
+async def end_if_finished(connection: AsyncConnection, job_id: str, now: datetime) -> bool:
+    """End a job that collects no more images and has none left to do, and make its report a duty. Returns whether."""
     done = jobs.c.completed + jobs.c.failed + jobs.c.cancelled
     outcome = sa.case(
         (jobs.c.completed > 0, str(JobStatus.COMPLETED)),
@@ -51,8 +51,10 @@ async def end_if_finished(connection: AsyncConnection, job_id: str, now: datetim
         .values(status=outcome, finished_at=now)
         .returning(jobs.c.frontend)
     )
-    for (frontend,) in ended.fetchall():
+    rows = ended.fetchall()
+    for (frontend,) in rows:
         await owe_deliveries(connection, job_id, [""], frontend, now)
+    return bool(rows)
 
 
 async def owe_deliveries(
@@ -124,19 +126,19 @@ class Jobs:
             await remember(connection, seen, now)
             return [row["id"] for row in rows]
 
-        return await self._database.write(work)
+        return await self._database.write(work, tells=Topic.QUEUE)
 
     async def close(self, job_id: str, now: datetime) -> None:
         """The job collects no more images; it ends when its last one does, and is forgotten if it never had one."""
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: AsyncConnection) -> bool:
             await connection.execute(
                 sa.update(jobs).where(jobs.c.id == job_id, jobs.c.collecting.is_(True)).values(collecting=False)
             )
             await connection.execute(sa.delete(jobs).where(jobs.c.id == job_id, jobs.c.total == 0))
-            await end_if_finished(connection, job_id, now)
+            return await end_if_finished(connection, job_id, now)
 
-        await self._database.write(work)
+        await self._database.write(work, tells=Topic.ENDED)
 
     async def get(self, job_id: str) -> Job:
         """Raises `NotFound`. `job_id` may be the id's last characters, if no other job ends in them."""

@@ -19,14 +19,15 @@ from uuid import uuid4
 
 import asyncpg
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from engine.address import server_of
 from engine.errors import StoreError
 from engine.store import migration
-from engine.store.database import Database, T, Work
+from engine.store.database import Database, T, Topic, Work
+from engine.store.notifications import Listeners, Notifications
+from engine.store.postgres_errors import CONFLICTS, CONNECTION_LOST, TROUBLES, passes, sentence, state_of, words
 from engine.store.schema import commits
 from engine.trouble import Trouble
 
@@ -48,13 +49,6 @@ SERVER_SETTINGS = {
 }
 # Any number that nobody else uses: several processes may open a new database at the same time.
 MIGRATION_LOCK = 7811594713
-
-# https://www.postgresql.org/docs/current/errcodes-appendix.html
-STARTING = "57P03"
-CONFLICTS = ("40001", "40P01")
-CONNECTION_LOST = ("08", "25P03", "57P01", "57P02", STARTING, "57P05")
-PASSING = (*CONNECTION_LOST, "25006", "53", "55P03", "58")
-TROUBLES = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 # Nothing where the transaction has changed nothing.
 LEAVE_TOKEN = sa.text("""
@@ -87,6 +81,8 @@ class PostgresDatabase(Database):
             server_settings=SERVER_SETTINGS,
         )
         self._pool = self._engine(STATEMENT_TAKES, pool_size=POOL, max_overflow=0, pool_timeout=None)
+        listening = partial(self._connect, command_timeout=STATEMENT_TAKES)
+        self._notifications = Notifications(self._server, self._pool, listening)
         self._trouble = Trouble(log)
         self._slots: list[str] = []
 
@@ -109,7 +105,7 @@ class PostgresDatabase(Database):
                 await migration.run(connection)
                 await connection.execute(FORGET_OLD)
         except TROUBLES as error:
-            raise StoreError(_sentence(self._server, error)) from error
+            raise StoreError(sentence(self._server, error)) from error
         finally:
             await once.dispose()
 
@@ -139,13 +135,13 @@ class PostgresDatabase(Database):
             except NotCommittedError:
                 continue  # the server is there: it has just said so
             except TROUBLES as error:
-                state = _state(error)
+                state = state_of(error)
                 if state in CONFLICTS:
                     continue
-                if not _passes(error):
+                if not passes(error):
                     raise
                 key = "server" if not state or state.startswith(CONNECTION_LOST) else what
-                self._trouble.began(key, f"The database {self._server} cannot be {what} ({_words(error)}); waiting.")
+                self._trouble.began(key, f"The database {self._server} cannot be {what} ({words(error)}); waiting.")
                 await asyncio.sleep(RETRY_AFTER)
 
     async def _look(self, work: Work[T]) -> T:
@@ -166,7 +162,7 @@ class PostgresDatabase(Database):
             try:
                 await connection.commit()
             except TROUBLES as error:
-                if not has_changed or not _passes(error):
+                if not has_changed or not passes(error):
                     raise
             else:
                 return result
@@ -180,40 +176,12 @@ class PostgresDatabase(Database):
             token: str | None = await connection.scalar(TOKEN.where(commits.c.slot == slot))
             return token
 
+    async def listen(self, listeners: Listeners) -> None:
+        await self._notifications.listen(listeners)
+
+    def _tell(self, topic: Topic) -> None:
+        self._notifications.tell(topic)
+
     async def _disconnect(self) -> None:
+        await self._notifications.aclose()
         await self._pool.dispose()
-
-
-def _state(error: BaseException) -> str:
-    """The SQLSTATE; empty where the server said nothing at all."""
-    return getattr(getattr(error, "orig", error), "sqlstate", None) or ""
-
-
-def _passes(error: BaseException) -> bool:
-    if state := _state(error):
-        return state.startswith(PASSING)
-    return isinstance(error, OSError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
-
-
-def _words(error: BaseException) -> str:
-    told = str(getattr(error, "orig", error)) or type(error).__name__
-    return told.rpartition(">: ")[2].rstrip(".")
-
-
-def _sentence(server: str, error: BaseException) -> str:
-    """What is wrong with a database that does not open, and what to do."""
-    if isinstance(error, TimeoutError):
-        return f"The database {server} does not answer in time. Start it, or correct engine.database."
-    if isinstance(error, OSError):
-        return f"The database {server} cannot be reached: {_words(error)}. Start it, or correct engine.database."
-    advice = next((advice for state, advice in ADVICE.items() if _state(error).startswith(state)), "")
-    return f"The database {server} cannot be opened: {_words(error)}. {advice or 'Correct engine.database.'}"
-
-
-ADVICE = {
-    "28": "Correct the user in engine.database, or the password in PGPASSWORD.",
-    "3D000": "Make it with createdb, or correct engine.database.",
-    "42501": "Make that user the owner of the database.",
-    "53300": "Close other programs' connections, or raise max_connections.",
-    "25006": "It is a copy that only reads: name the server that may be written to as engine.database.",
-}

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.errors import NotFound
 from engine.job import ImageStatus, Job, NewImage, Seen, Shown
-from engine.store.database import Database
+from engine.store.database import Database, Topic
 from engine.store.jobs import OPEN, count_finished, image_row, next_turn, owe_deliveries
 from engine.store.messages import show
 from engine.store.rows import JOB_COLUMNS, inputs_json, job_of, source_of
@@ -107,7 +107,7 @@ class Staging:
             await connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(last_turn=turn))
             return True
 
-        return await self._database.write(work)
+        return await self._database.write(work, tells=Topic.QUEUE)
 
     async def refuse(self, image_id: str, *, code: str, error: str, advice: str, now: datetime) -> bool:
         """PENDING -> FAILED for a photo that never came; False if it was not staged any more."""
@@ -123,7 +123,7 @@ class Staging:
             await count_finished(connection, job_id, ImageStatus.FAILED, 0, now)
             return True
 
-        return await self._database.write(work)
+        return await self._database.write(work, tells=Topic.ENDED)
 
 
 async def _open_job(connection: AsyncConnection, job_id: str) -> sa.Row[Any]:

@@ -26,6 +26,13 @@ def server() -> Iterator[PostgreSQL]:
 
 
 @pytest.fixture(scope="session")
+def restarting() -> Iterator[PostgreSQL]:
+    """A server that may be stopped without harm to other tests."""
+    with postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def shared_address(server: PostgreSQL) -> str:
     """One database for all tests, which begin by emptying it: to make one for each takes much longer."""
     return server.address(server.new_database())

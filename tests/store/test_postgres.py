@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 from collections import Counter
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from hot_folder import files, photo
 from lightwork_process import lightwork
 from servers.cutting_proxy import cutting_proxy
-from servers.postgresql import PASSWORD, PostgreSQL, postgresql
+from servers.postgresql import PASSWORD, PostgreSQL
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.check import database_finding
@@ -28,13 +28,6 @@ pytestmark = pytest.mark.parametrize("kind", ["postgres"])
 
 DONE = Ending("done", cost_microusd=1)
 MODELS = ["local"]
-
-
-@pytest.fixture(scope="module")
-def restarting() -> Iterator[PostgreSQL]:
-    """A server of one's own, which may be stopped without harm to other tests."""
-    with postgresql() as server:
-        yield server
 
 
 @pytest.mark.parametrize("cut", ["before", "after"])
