@@ -29,6 +29,7 @@ from engine.store.database import Database, T, Topic, Work
 from engine.store.notifications import Listeners, Notifications
 from engine.store.postgres_errors import CONFLICTS, CONNECTION_LOST, TROUBLES, passes, sentence, state_of, words
 from engine.store.schema import commits
+from engine.store.text import dumps
 from engine.trouble import Trouble
 
 log = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ class PostgresDatabase(Database):
     def _engine(self, statement_takes: float, **pool: Any) -> AsyncEngine:
         # The driver gets the address as it is: it knows all that may stand in one, and no repr of ours shows it.
         creator = partial(self._connect, command_timeout=statement_takes)
-        return create_async_engine("postgresql+asyncpg://", async_creator=creator, **pool)
+        return create_async_engine("postgresql+asyncpg://", async_creator=creator, json_serializer=dumps, **pool)
 
     async def open(self) -> None:
         """Make the tables or bring them up to date. Waits for a server that is just starting.

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
 from engine.job import ImageStatus, JobStatus
+from engine.store.text import Text
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -42,7 +43,7 @@ def _one_of(column: str, words: type[ImageStatus] | type[JobStatus]) -> sa.Check
 
 
 def _text(name: str) -> sa.Column[str]:
-    return sa.Column(name, sa.Text, nullable=False, default="", server_default="")
+    return sa.Column(name, Text, nullable=False, default="", server_default="")
 
 
 def _count(name: str) -> sa.Column[int]:
@@ -56,12 +57,12 @@ def _facts(name: str) -> sa.Column[Any]:
 jobs = sa.Table(
     "jobs",
     metadata,
-    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("id", Text, primary_key=True),
     _text("owner"),
     _text("frontend"),
     _text("key"),
     _text("title"),
-    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("status", Text, nullable=False),
     sa.Column("collecting", sa.Boolean, nullable=False),
     _count("priority"),
     _count("last_turn"),
@@ -93,8 +94,8 @@ sa.Index("ix_jobs_created_at", jobs.c.created_at)
 images = sa.Table(
     "images",
     metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("job_id", sa.Text, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("id", Text, primary_key=True),
+    sa.Column("job_id", Text, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
     _count("ordinal"),
     _text("name"),
     _text("source"),
@@ -109,7 +110,7 @@ images = sa.Table(
     _facts("place"),
     _count("priority"),
     sa.Column("turn", sa.BigInteger),
-    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("status", Text, nullable=False),
     _count("attempt"),
     _count("retries"),
     sa.Column("busy_since", Moment),
@@ -149,7 +150,7 @@ sa.Index("ix_images_source", images.c.source, images.c.job_id)
 attempts = sa.Table(
     "attempts",
     metadata,
-    sa.Column("image_id", sa.Text, sa.ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("image_id", Text, sa.ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("number", sa.BigInteger, primary_key=True),
     _text("provider"),
     _text("model_id"),
@@ -165,11 +166,11 @@ attempts = sa.Table(
 deliveries = sa.Table(
     "deliveries",
     metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("job_id", sa.Text, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("id", Text, primary_key=True),
+    sa.Column("job_id", Text, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
     _text("image_id"),
     _text("frontend"),
-    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("status", Text, nullable=False),
     _count("attempt"),
     sa.Column("next_try_at", Moment, nullable=False),
     _text("error"),
@@ -185,7 +186,7 @@ _partial("ix_deliveries_job", "status = 'PENDING'", deliveries.c.job_id)
 users = sa.Table(
     "users",
     metadata,
-    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("id", Text, primary_key=True),
     _text("name"),
     _text("language"),
     _facts("preferences"),
@@ -195,9 +196,9 @@ users = sa.Table(
 ledger = sa.Table(
     "ledger",
     metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("user_id", sa.Text, sa.ForeignKey("users.id"), nullable=False, index=True),
-    sa.Column("job_id", sa.Text, sa.ForeignKey("jobs.id")),
+    sa.Column("id", Text, primary_key=True),
+    sa.Column("user_id", Text, sa.ForeignKey("users.id"), nullable=False, index=True),
+    sa.Column("job_id", Text, sa.ForeignKey("jobs.id")),
     sa.Column("amount_microusd", sa.BigInteger, nullable=False),
     _text("reason"),
     sa.Column("created_at", Moment, nullable=False),
@@ -206,11 +207,11 @@ ledger = sa.Table(
 batches = sa.Table(
     "batches",
     metadata,
-    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("id", Text, primary_key=True),
     _text("provider"),
     _text("model_id"),
     _text("remote_name"),
-    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("status", Text, nullable=False),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("finished_at", Moment),
 )
@@ -218,8 +219,8 @@ batches = sa.Table(
 gates = sa.Table(
     "gates",
     metadata,
-    sa.Column("provider", sa.Text, primary_key=True),
-    sa.Column("model_id", sa.Text, primary_key=True),
+    sa.Column("provider", Text, primary_key=True),
+    sa.Column("model_id", Text, primary_key=True),
     sa.Column("closed_until", Moment, nullable=False),
     _text("kind"),
     _text("why"),
@@ -229,8 +230,8 @@ gates = sa.Table(
 outages = sa.Table(
     "outages",
     metadata,
-    sa.Column("provider", sa.Text, primary_key=True),
-    sa.Column("model_id", sa.Text, primary_key=True),
+    sa.Column("provider", Text, primary_key=True),
+    sa.Column("model_id", Text, primary_key=True),
     _text("kind"),
     _text("why"),
     _text("advice"),
@@ -245,7 +246,7 @@ messages = sa.Table(
     metadata,
     sa.Column("chat", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("message", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("job_id", sa.Text, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("job_id", Text, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
     _text("image_id"),
     _text("role"),
 )
@@ -253,8 +254,8 @@ messages = sa.Table(
 seen = sa.Table(
     "seen",
     metadata,
-    sa.Column("owner", sa.Text, primary_key=True),
-    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("owner", Text, primary_key=True),
+    sa.Column("key", Text, primary_key=True),
     _count("size"),
     _count("mtime_ns"),
     _text("sha256"),
@@ -266,7 +267,7 @@ seen = sa.Table(
 commits = sa.Table(
     "commits",
     metadata,
-    sa.Column("slot", sa.Text, primary_key=True),
+    sa.Column("slot", Text, primary_key=True),
     _text("token"),
     sa.Column("made_at", Moment, nullable=False),
 )

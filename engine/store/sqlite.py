@@ -21,6 +21,7 @@ from engine.store import migration
 from engine.store.checkpoints import LONGEST_LOG, PAGE, Checkpoints
 from engine.store.database import Database, T, Work
 from engine.store.sqlite_connection import Connection
+from engine.store.text import dumps
 from engine.trouble import Trouble
 
 Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
@@ -43,6 +44,7 @@ def _connect(path: Path, *, begin: str, pool_size: int) -> AsyncEngine:
     engine = create_async_engine(
         "sqlite+aiosqlite://",
         async_creator=partial(Connection, path),
+        json_serializer=dumps,
         poolclass=sa.AsyncAdaptedQueuePool,
         pool_size=pool_size,
         max_overflow=0,
