@@ -32,6 +32,7 @@ def shape(connection: sa.Connection) -> dict[str, Any]:
 
     return {
         name: {part: sorted(map(written, getattr(told, f"get_{part}")(name))) for part in PARTS}
+        | {"options": told.get_table_options(name)}
         for name in told.get_table_names()
         if name != "alembic_version"
     }
