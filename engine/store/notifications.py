@@ -117,7 +117,10 @@ def _wake(listeners: Listeners) -> None:
 
 async def _until(lost: asyncio.Event, connection: Any) -> None:
     """Return when the connection is lost, or raise what shows that it is."""
-    while not lost.is_set():
-        with suppress(TimeoutError):
+    while True:
+        try:
             await asyncio.wait_for(lost.wait(), LOOK_EVERY)
-        await connection.execute("SELECT 1", timeout=ANSWERING_TAKES)
+        except TimeoutError:
+            await connection.execute("SELECT 1", timeout=ANSWERING_TAKES)
+        else:
+            return

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -9,14 +10,18 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import asyncpg
 import pytest
 from hot_folder import photo
 from lightwork_process import LIGHTWORK, LightWork, lightwork
 from servers.postgresql import PostgreSQL
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from engine.folder import FolderPlace
 from engine.job import Ending, NewImage, NewJob, Original
 from engine.store import Store
+from engine.store.database import Topic
+from engine.store.notifications import Notifications
 from store.conftest import LEASE, START, Opening, new_images, new_job
 
 pytestmark = pytest.mark.parametrize("kind", ["postgres"])
@@ -106,7 +111,12 @@ async def test_what_is_committed_faster_than_it_can_be_told_is_told_together(
 
 
 async def test_a_connection_that_is_lost_wakes_everybody_and_comes_back(
-    store: Store, opening: Opening, server: PostgreSQL, shared_address: str, kind: str
+    store: Store,
+    opening: Opening,
+    server: PostgreSQL,
+    shared_address: str,
+    caplog: pytest.LogCaptureFixture,
+    kind: str,
 ) -> None:
     name = shared_address.rpartition("/")[2]
     async with listening(store) as heard:
@@ -120,6 +130,32 @@ async def test_a_connection_that_is_lost_wakes_everybody_and_comes_back(
         await heard.until(queued=3)
         await other.aclose()
     assert not server.sql(LISTENING.format(name)), "the connection is closed"
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
+async def test_who_cannot_listen_says_so_once_and_goes_on_trying(
+    shared_address: str, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    refusals = [asyncpg.TooManyConnectionsError("sorry, too many clients already") for _ in range(2)]
+
+    async def connect() -> asyncpg.Connection:
+        if refusals:
+            raise refusals.pop()
+        return await asyncpg.connect(shared_address)
+
+    heard = Heard()
+    pool = create_async_engine("postgresql+asyncpg://", async_creator=connect)
+    notifications = Notifications("db/photos", pool, connect)
+    task = asyncio.create_task(notifications.listen({Topic.QUEUE: heard.hear("queued")}))
+    await heard.until(queued=3)
+    task.cancel()
+    await asyncio.wait([task])
+    assert [record.message for record in caplog.records] == [
+        "What other processes do in the database db/photos is noticed late, as it cannot be listened to: "
+        "sorry, too many clients already.",
+        "What others do in the database db/photos is heard again.",
+    ]
 
 
 async def test_a_server_that_restarts_is_listened_to_again(restarting: PostgreSQL, tmp_path: Path, kind: str) -> None:
