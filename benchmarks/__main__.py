@@ -14,7 +14,7 @@ import click
 
 from benchmarks.figures import Figure, page, table
 
-NAMES = ("startup", "store", "rows", "wakeup", "bulk", "memory", "pickup", "makespan", "burst", "bot")
+NAMES = ("startup", "store", "rows", "rows_postgres", "wakeup", "bulk", "memory", "pickup", "makespan", "burst", "bot")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 

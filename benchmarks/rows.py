@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,17 +29,38 @@ DONE = Ending("done", cost_microusd=33_600)
 RESULT = {"format": "JPEG", "width": 1024, "height": 768, "bytes": 240_000, "provider": "gemini", "seconds": 9.1}
 
 
+class Place(NamedTuple):
+    """What a store is made of; without an address it is a file in the folder."""
+
+    folder: Path
+    address: str = ""
+
+
 def measure(folder: Path, *, short: bool) -> list[Figure]:
     """p50 and p99 of a claim and the finish after it, in turns on a small and on a large database."""
-    sizes = (100, 1_000) if short else (1_000, 1_000_000)
-    folders = [folder / str(size) for size in sizes]
-    for place, size in zip(folders, sizes, strict=True):
-        asyncio.run(fill(place, size))
+    places = [Place(folder / str(size)) for size in sizes(short=short)]
+    fill_all(places, short=short)
     os.sync()  # the disk is not to write the filling while it is measured
+    return compared(places, short=short)
+
+
+def sizes(*, short: bool) -> tuple[int, int]:
+    """How many images are in the small database and in the large one."""
+    return (100, 1_000) if short else (1_000, 1_000_000)
+
+
+def fill_all(places: Sequence[Place], *, short: bool) -> None:
+    """Make both databases."""
+    for place, size in zip(places, sizes(short=short), strict=True):
+        asyncio.run(fill(place, size))
+
+
+def compared(places: Sequence[Place], *, short: bool) -> list[Figure]:
+    """Figures of the two databases, by one process and by several."""
     figures = []
     for processes in PROCESSES[:1] if short else PROCESSES:
-        small, large = _times(folders, processes, rounds=2 if short else ROUNDS)
-        figures += _figures(f"{processes} process{'es' * (processes > 1)}", sizes, small, large)
+        small, large = _times(places, processes, rounds=2 if short else ROUNDS)
+        figures += _figures(f"{processes} process{'es' * (processes > 1)}", sizes(short=short), small, large)
     return figures
 
 
@@ -61,22 +82,22 @@ def _figures(who: str, sizes: Sequence[int], small: Sequence[float], large: Sequ
     ]
 
 
-def _times(folders: Sequence[Path], processes: int, rounds: int) -> list[list[float]]:
+def _times(places: Sequence[Place], processes: int, rounds: int) -> list[list[float]]:
     """Seconds of each claim and finish, for each database."""
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(processes), context.SimpleQueue()
-    told = (folders, barrier, results, rounds, PAIRS // processes)
+    told = (places, barrier, results, rounds, PAIRS // processes)
     workers = [context.Process(target=_work, args=told) for _ in range(processes)]
     for worker in workers:
         worker.start()
     measured = [results.get() for _ in workers]
     for worker in workers:
         worker.join()
-    return [[seconds for one in measured for seconds in one[place]] for place in range(len(folders))]
+    return [[seconds for one in measured for seconds in one[place]] for place in range(len(places))]
 
 
-def _work(folders: Sequence[Path], barrier: Barrier, results: Any, rounds: int, pairs: int) -> None:
-    results.put(asyncio.run(_rounds([Store(folder) for folder in folders], barrier, rounds, pairs)))
+def _work(places: Sequence[Place], barrier: Barrier, results: Any, rounds: int, pairs: int) -> None:
+    results.put(asyncio.run(_rounds([Store(*place) for place in places], barrier, rounds, pairs)))
 
 
 async def _rounds(stores: Sequence[Store], barrier: Barrier, rounds: int, pairs: int) -> list[list[float]]:
@@ -110,9 +131,9 @@ async def _take_in(store: Store, number: int) -> None:
     await store.jobs.add(job.id, [(_image(), "prompt " * 60)] * number, models=[MODEL], now=now)
 
 
-async def fill(folder: Path, number: int) -> None:
+async def fill(place: Place, number: int) -> None:
     """A database with that many images: one half is finished and handed over, the other one waits."""
-    store, now = Store(folder), datetime.now(UTC)
+    store, now = Store(*place), datetime.now(UTC)
     await store.open()
     job = await store.jobs.open(NewJob("shop", "folder", "", "a data set"), now)
     (first,) = await store.jobs.add(job.id, [(_image(), "prompt " * 60)], models=[MODEL], now=now)

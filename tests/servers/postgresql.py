@@ -30,15 +30,15 @@ def _as_somebody() -> tuple[str, ...]:
 class PostgreSQL:
     """A server, which runs at first."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: str = FAST) -> None:
         self._data = folder / "data"
         self._log = folder / "log"
         self._run("initdb", "-A", "trust", "-E", "utf8", "-U", "postgres", "--no-sync", "-D", str(self._data))
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         places = f"listen_addresses = '127.0.0.1'\nport = {self.port}\nunix_socket_directories = ''\n"
-        with (self._data / "postgresql.conf").open("a") as settings:
-            settings.write(FAST + places)
+        with (self._data / "postgresql.conf").open("a") as configuration:
+            configuration.write(settings + places)
         (self._data / "pg_hba.conf").write_text(LOGINS)
         self.start()
         self.sql(f"CREATE ROLE guarded LOGIN PASSWORD '{PASSWORD}'; CREATE ROLE stranger LOGIN")
@@ -76,10 +76,10 @@ class PostgreSQL:
 
 
 @contextmanager
-def postgresql() -> Iterator[PostgreSQL]:
+def postgresql(settings: str = FAST) -> Iterator[PostgreSQL]:
     """A server that is gone at the end."""
     folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
-    server = PostgreSQL(folder)
+    server = PostgreSQL(folder, settings)
     try:
         yield server
     finally:

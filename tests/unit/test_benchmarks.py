@@ -24,7 +24,7 @@ def rows_of(text: str) -> list[dict[str, str]]:
     return [one.groupdict() for one in found if one]
 
 
-@pytest.mark.parametrize("name", ["startup", "store", "rows", "wakeup", "bulk"])
+@pytest.mark.parametrize("name", ["startup", "store", "rows", "rows_postgres", "wakeup", "bulk"])
 def test_a_benchmark_in_its_short_form_prints_its_figures_and_writes_nothing(name: str) -> None:
     before = RESULTS.read_bytes() if RESULTS.exists() else b""
 
