@@ -182,7 +182,7 @@ async def test_a_running_lightwork_does_at_once_what_other_processes_take_in_and
     database = server.new_database()
     monkeypatch.setenv("LIGHTWORK_ENGINE__DATABASE", server.address(database))
     async with lightwork(tmp_path) as process:
-        await process.until(lambda: process.failed.is_dir() and server.sql(LISTENING.format(database)))
+        await process.until(lambda: asyncio.to_thread(server.sql, LISTENING.format(database)), within=40)
         store = Store(tmp_path / "data", server.address(database))
         await store.open()
         async with asyncio.timeout(PROMPTLY):
@@ -192,7 +192,8 @@ async def test_a_running_lightwork_does_at_once_what_other_processes_take_in_and
         await asyncio.to_thread(cancel, tmp_path / "config.toml", job_id)
         owed = "SELECT 1 FROM deliveries WHERE status = 'PENDING'"
         async with asyncio.timeout(PROMPTLY):
-            await process.until(lambda: not server.sql(owed, database))
+            while await asyncio.to_thread(server.sql, owed, database):
+                process.check_running()
         await store.aclose()
         assert await process.stop() == 0
 
