@@ -118,7 +118,8 @@ def _come_back(
     rng: random.Random,
     policy: Policy,
 ) -> Decision:
-    until = outcome.until or now + BACKOFF_BASE / 2 + backoff(strikes, rng)
+    soonest = now + BACKOFF_BASE / 2  # a service that says "at once" all the time must not be asked all the time
+    until = max(outcome.until, soonest) if outcome.until else soonest + backoff(strikes, rng)
     closing = Closing(until, str(outcome.limit), outcome.why)
     # A used-up day is waited for however long it takes; the budget is for a service that stays overloaded.
     if outcome.limit is Limit.DAY:

@@ -27,6 +27,8 @@ QUOTA_ZONE = ZoneInfo("America/Los_Angeles")
 # Asking a moment too early would be answered with "per day" again, and be waited for until the day after.
 RESET_MARGIN = timedelta(minutes=2)
 LONGEST_WAIT = 24 * 3600.0
+# A Date header that is further from our own clock tells nothing about either.
+LARGEST_SKEW = timedelta(days=1)
 
 BILLING = "Open AI Studio, choose the key's project, and set up or top up its billing."
 NOT_PAID = re.compile(r"prepa(id|y)|depleted|spend(ing)? cap", re.IGNORECASE)
@@ -108,7 +110,7 @@ def _throttled(error: APIError, said: str, now: datetime) -> RateLimited | Misco
     known = f" ({excerpt(', '.join(filter(None, names)))})" if any(names) else ""
     if any("perday" in name.lower().replace("_", "") for name in names):
         why = f"The project's quota for today is used up{known}; Google renews it at midnight Pacific time."
-        there = _time_there(error, now)
+        there = _believable_time_there(error, now)
         return RateLimited(Limit.DAY, now + (next_quota_day(there) - there), why)
     return RateLimited(Limit.MINUTE, _come_back(error, now), f"Google takes no more requests just now{known}.")
 
@@ -144,15 +146,21 @@ def _headers(error: APIError) -> Mapping[str, str]:
     return getattr(error.response, "headers", None) or {}
 
 
+def _believable_time_there(error: APIError, now: datetime) -> datetime:
+    """What the service's clock says: its days are by that one, and ours may be wrong by hours."""
+    there = _time_there(error, now)
+    return there if abs(there - now) <= LARGEST_SKEW else now
+
+
 def _time_there(error: APIError, now: datetime) -> datetime:
-    """What the service's clock says: its days and moments are by that one, and ours may be wrong by hours."""
+    """What the service's clock says, right or wrong: moments that the service names are by that one."""
     return _moment(str(_headers(error).get("Date", ""))) or now
 
 
 def _moment(header: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

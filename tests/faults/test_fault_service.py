@@ -113,3 +113,20 @@ async def test_a_clock_that_is_wrong_by_hours_neither_misses_the_new_quota_nor_a
         await shop.until(lambda: _halted(shop, job_id))
         shop.skip(seconds=31)
         assert (await shop.finished(job_id)).completed == 1
+
+
+async def test_a_service_whose_clock_is_years_off_pauses_its_model_for_a_day_at_most(
+    shop: Workshop, server: GeminiServer
+) -> None:
+    server.date = "Sat, 21 Nov 2048 07:00:00 GMT"
+    server.plan += [DAY_QUOTA, Throttle(retry_after="Sat, 21 Nov 2048 07:00:30 GMT")]
+    begun, job_id = shop.clock(), await shop.job(shop.photo("a.jpg"))
+    await shop.until(lambda: _halted(shop, job_id))
+    (gate,) = await shop.engine.store.gates.closed(shop.clock())
+    assert gate.kind == "day"
+    assert gate.closed_until - begun <= timedelta(hours=25, minutes=3)
+    shop.skip(hours=25, minutes=4)
+    await shop.until(lambda: server.posts == 2)
+    await shop.until(lambda: _halted(shop, job_id))
+    shop.skip(seconds=31)
+    assert (await shop.finished(job_id)).completed == 1

@@ -104,8 +104,16 @@ async def test_a_spend_limit_over_ten_minutes_is_waited_for(service: Service) ->
         ("Sat, 21 Nov 2026 07:00:00 GMT", timedelta(hours=1, minutes=2)),
         ("Sat, 21 Nov 2026 09:00:00 GMT", timedelta(hours=23, minutes=2)),
         ("yesterday", timedelta(hours=20, minutes=2)),
+        ("Fri, 20 Nov 2048 22:00:00 GMT", timedelta(hours=20, minutes=2)),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", timedelta(hours=20, minutes=2)),
+        ("Fri, 31 Dec 9999 23:59:59 -2300", timedelta(hours=20, minutes=2)),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", timedelta(hours=20, minutes=2)),
+        (" ", timedelta(hours=20, minutes=2)),
     ],
-    ids=["right", "ours is fast", "ours is slow", "ours is a day behind", "told in no known way"],
+    ids=[
+        *("right", "ours is fast", "ours is slow", "ours is a day behind", "told in no known way"),
+        *("years ahead", "years behind", "the last day of all", "beyond all calendars", "empty"),
+    ],
 )
 async def test_the_quotas_day_is_that_of_the_services_clock(service: Service, date: str, wait: timedelta) -> None:
     before, service.server.date = service.server.date, date
@@ -118,6 +126,14 @@ async def test_the_quotas_day_is_that_of_the_services_clock(service: Service, da
 async def test_a_moment_to_come_back_at_is_one_of_the_services_clock(service: Service) -> None:
     before, service.server.date = service.server.date, "Fri, 20 Nov 2026 15:00:00 GMT"
     outcome = await service.answers(Throttle(retry_after="Fri, 20 Nov 2026 15:01:00 GMT"))
+    service.server.date = before
+    assert isinstance(outcome, RateLimited)
+    assert outcome.until == NOW + timedelta(minutes=1)
+
+
+async def test_a_moment_of_a_clock_that_is_years_off_is_one_of_that_clock(service: Service) -> None:
+    before, service.server.date = service.server.date, "Fri, 20 Nov 2048 15:00:00 GMT"
+    outcome = await service.answers(Throttle(retry_after="Fri, 20 Nov 2048 15:01:00 GMT"))
     service.server.date = before
     assert isinstance(outcome, RateLimited)
     assert outcome.until == NOW + timedelta(minutes=1)

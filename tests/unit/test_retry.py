@@ -58,6 +58,12 @@ def test_a_rate_limit_spends_no_retry_and_closes_the_gate_until_the_time_that_wa
     assert (decision.closing.until, decision.closing.kind) == (until, "minute")
 
 
+def test_a_service_that_says_at_once_is_asked_a_second_later() -> None:
+    decision = decided(RateLimited(Limit.MINUTE, NOW, "Too many requests."))
+    assert decision.closing is not None
+    assert decision.closing.until == NOW + timedelta(seconds=1)
+
+
 def test_an_overload_without_a_time_waits_longer_the_longer_it_lasts() -> None:
     overload = RateLimited(Limit.OVERLOAD, None, "Overloaded.")
     first, later = decided(overload).closing, decided(overload, strikes=6).closing
