@@ -12,6 +12,7 @@ from typing import Any
 from engine import heap
 from engine.app import Engine, open_engine
 from engine.errors import SettingsError
+from engine.notify import READY, STOPPING, ServiceManager
 from engine.redaction import Redaction, values_of
 from engine.reload import Reload, Source
 from engine.settings import Address, Settings
@@ -58,10 +59,29 @@ async def _run(settings: Settings, source: Source) -> None:
             "`lightwork init` writes such a file."
         )
     async with stop_on_signals() as stop, reload_on_hangup() as asked, open_engine(settings) as engine:
-        async with _watched(engine, stop), asyncio.TaskGroup() as group:
+        async with _watched(engine, stop), _managed(stop), asyncio.TaskGroup() as group:
             group.create_task(serve(engine, frontends(), stop))
             group.create_task(Reload(engine, source).run(stop, asked))
         log.info("stopped")
+
+
+@asynccontextmanager
+async def _managed(stop: asyncio.Event) -> AsyncIterator[None]:
+    """A service manager is told that work can begin, that it ends, and all the time that this process is not stuck."""
+    manager = ServiceManager(os.environ, os.getpid())
+
+    async def tell_end() -> None:
+        await stop.wait()
+        manager.tell(STOPPING)
+
+    manager.tell(READY)
+    telling = [asyncio.create_task(work) for work in (tell_end(), manager.keep_alive())]
+    try:
+        yield
+    finally:
+        for task in telling:
+            task.cancel()
+        await asyncio.gather(*telling, return_exceptions=True)
 
 
 @asynccontextmanager
