@@ -12,7 +12,7 @@ from engine.job import Delivery, Seen, Shown
 from engine.store.database import Database, Topic
 from engine.store.messages import show
 from engine.store.rows import delivery_of, source_of
-from engine.store.schema import deliveries, images, jobs
+from engine.store.schema import deliveries, has_come, images, jobs
 from engine.store.seen import forget, remember
 
 COLUMNS = tuple(deliveries.c[name] for name in Delivery.__dataclass_fields__)
@@ -37,7 +37,7 @@ class Deliveries:
 
         `without` are duties that are being done already.
         """
-        is_due = deliveries.c.next_try_at <= now, deliveries.c.id.not_in(without), _IS_ITS_TURN
+        is_due = has_come(deliveries.c.next_try_at, now), deliveries.c.id.not_in(without), _IS_ITS_TURN
         due = (
             sa.select(*COLUMNS)
             .where(IS_PENDING, deliveries.c.frontend == frontend, *is_due)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.store.database import Database, Topic, insert_into
-from engine.store.schema import gates
+from engine.store.schema import gates, has_come
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Gates:
         """The gates that are closed at `now`."""
 
         async def work(connection: AsyncConnection) -> list[Gate]:
-            rows = await connection.execute(sa.select(gates).where(gates.c.closed_until > now))
+            rows = await connection.execute(sa.select(gates).where(~has_come(gates.c.closed_until, now)))
             return [Gate(**row._mapping) for row in rows]
 
         return await self._database.read(work)

@@ -17,7 +17,7 @@ from engine.store.database import Topic
 from engine.store.jobs import count_finished, owe_deliveries
 from engine.store.lookup import IS_PENDING, IS_PROCESSING, IS_RETRY_LATER, UNFINISHED, ImageLookup
 from engine.store.rows import IMAGE_COLUMNS, image_of
-from engine.store.schema import QUEUED, attempts, images, jobs
+from engine.store.schema import FAR_AHEAD, QUEUED, attempts, images, jobs
 
 UNCLAIMED = {"lease_until": None, "worker": ""}
 
@@ -174,13 +174,17 @@ class Images(ImageLookup):
         return await self._database.write(work, tells=tells)
 
     async def wake_due(self, now: datetime) -> int:
-        """RETRY_LATER -> PENDING where the time has come. Returns how many."""
-        return await self._run(
-            sa.update(images)
-            .where(IS_RETRY_LATER, images.c.next_retry_at <= now)
-            .values(status="PENDING", next_retry_at=None),
-            tells=Topic.QUEUE,
-        )
+        """RETRY_LATER -> PENDING where the time has come, or the clock was set back since. Returns how many."""
+        moment = images.c.next_retry_at
+
+        async def work(connection: AsyncConnection) -> int:
+            woken = 0
+            for is_due in (moment <= now, moment > now + FAR_AHEAD):  # each walks the index, both at once would not
+                queued = sa.update(images).where(IS_RETRY_LATER, is_due).values(status="PENDING", next_retry_at=None)
+                woken += (await connection.execute(queued)).rowcount
+            return woken
+
+        return await self._database.write(work, tells=Topic.QUEUE)
 
     async def reclaim(self, now: datetime, *, worker: str = "", alive: Collection[str] = ()) -> int:
         """PROCESSING -> PENDING: all that a `worker` known to be gone had claimed, or else every lease that ran out.

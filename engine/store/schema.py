@@ -13,6 +13,8 @@ from engine.job import ImageStatus, JobStatus
 from engine.store.text import Text
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Nothing waits for so long: who reads of a later moment has had its clock set back since that was written.
+FAR_AHEAD = timedelta(hours=26)
 
 
 class Moment(TypeDecorator[datetime]):
@@ -26,6 +28,11 @@ class Moment(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:
         return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+def has_come(moment: sa.Column[Any], now: datetime) -> sa.ColumnElement[bool]:
+    """Whether a moment to wait for is over, or was named by a clock that has been set back since."""
+    return sa.or_(moment <= now, moment > now + FAR_AHEAD)
 
 
 metadata = sa.MetaData(
