@@ -34,11 +34,16 @@ class Administration:
             working=states.get("PROCESSING", 0),
             retrying=states.get("RETRY_LATER", 0),
         )
-        order.answer("\n".join([text, *await self._closed_gates(order)]))
+        order.answer("\n".join([text, *await self._what_waits(order)]))
 
-    async def _closed_gates(self, order: Order) -> list[str]:
+    async def _what_waits(self, order: Order) -> list[str]:
+        """Closed gates, and what this computer cannot do."""
         engine = self._desk.engine
-        return [
+        obstacles = [
+            order.say("admin.waits", since=f"{one.began_at:%H:%M} UTC", why=one.why)
+            for one in engine.obstacles.lasting()
+        ]
+        return obstacles + [
             order.say("admin.closed", model=gate.model_id, until=f"{gate.closed_until:%H:%M} UTC", why=gate.why)
             for gate in await engine.store.gates.closed(engine.now())
         ]
@@ -56,7 +61,7 @@ class Administration:
                 "• " + say("admin.queue_line", owner=job.owner, title=job.title or "…", ended=ended, total=job.total)
             )
         lines += ["…"] if len(jobs) > MOST_LISTED else []
-        order.answer("\n".join(lines + await self._closed_gates(order)))
+        order.answer("\n".join(lines + await self._what_waits(order)))
 
     async def allow(self, order: Order) -> None:
         """Let a person or a group in."""

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from telegram import User
 from telegram.error import InvalidToken, TelegramError
@@ -34,6 +35,7 @@ from bot.updates import Updates
 from engine.app import Engine
 from engine.delivery import Deliveries
 from engine.errors import SettingsError
+from engine.obstacles import POLL
 from engine.settings import Settings
 from engine.trouble import Trouble
 from engine.waiting import first_of
@@ -158,7 +160,7 @@ async def _run(
         at_once=IN_HAND,
     )
     engine.on_finished.extend((deliveries.wake, notices.wake))
-    access, taking = await _access(engine), asyncio.Lock()
+    access, taking, on_rival = await _access(engine), asyncio.Lock(), partial(engine.obstacles.meet, POLL)
     log.info("the bot @%s answers", me.username)
     engine.health.works(FRONTEND)
     async with asyncio.TaskGroup() as group:
@@ -188,7 +190,7 @@ async def _run(
         keeping = [
             group.create_task(work)
             for work in (
-                Poller(client.bot, updates.keep, now=engine.now, taking=taking).run(stop),
+                Poller(client.bot, updates.keep, now=engine.now, taking=taking, on_rival=on_rival).run(stop),
                 errands.run(stop),
                 notices.run(stop),
                 Notifier(engine, client, people, admins=lambda: sorted(desk.access.admins), sleep=sleep).run(),

@@ -25,6 +25,7 @@ from bot.sentences import Say, speaking
 from engine.app import Engine
 from engine.errors import LightWorkError, NotFound
 from engine.job import Job, JobStatus, Shown
+from engine.obstacles import BLOBS, DATABASE
 from engine.waiting import first_of
 
 log = logging.getLogger(__name__)
@@ -201,6 +202,8 @@ class Notices:
     async def waits_for(self, job: Job, say: Say) -> str:
         """Why nothing of a job can be made just now, and when it goes on; "" if nothing is in its way."""
         store = self._engine.store
+        if {DATABASE, BLOBS} & {one.model_id for one in self._engine.obstacles.lasting()}:
+            return say("gate.place")
         model = self._engine.catalog.models.get(errand_of(job).wish.model)
         if model is None:
             return say("gate.gone")

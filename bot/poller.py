@@ -32,7 +32,8 @@ class Poller:
     """Hands updates to `keep`, one after the other; when that has returned, Telegram is told to forget the update.
 
     `keep` is also given when the update arrived, in POSIX seconds. `taking` is held while there are any left of those
-    that arrived together.
+    that arrived together. `on_rival` is told of another program that polls with the same token, and "" when there is
+    none.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class Poller:
         *,
         now: Callable[[], datetime],
         taking: asyncio.Lock,
+        on_rival: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._bot = bot
         self._keep = keep
         self._now = now
         self._taking = taking
+        self._on_rival = on_rival
         self._offset = 0
         self._delay = FIRST_DELAY
         self._trouble = Trouble(log)
@@ -83,12 +86,15 @@ class Poller:
         except TelegramError as error:
             self._delay = min(LONGEST_DELAY, self._delay * 2)
             self._trouble.began("poll", _sentence(error), kind=type(error).__name__)
+            if isinstance(error, Conflict):
+                self._on_rival(_sentence(error))
             return ()
         except Exception:  # an update that the library cannot read
             log.exception("an update cannot be read")
             return await self._readable()
         self._delay = FIRST_DELAY
         self._trouble.ended("poll", "Telegram can be reached again.")
+        self._on_rival("")
         return updates
 
     async def _readable(self) -> Sequence[Update]:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from engine.errors import SettingsError
 from engine.folder import FolderCourier
 from engine.health import Health
 from engine.intake import Intake
+from engine.obstacles import OUTBOX, Obstacles
 from engine.photo import Limits
 from engine.presence import Presence, lock_of
 from engine.provider import Provider
@@ -67,6 +69,7 @@ class Engine:
     idle: asyncio.Event
     tally: Tally
     health: Health
+    obstacles: Obstacles
     changes: Changes
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -246,8 +249,17 @@ def _assemble(
 ) -> Engine:
     engine = settings.engine
     claims = Claims(store, catalog, presence=presence, now=now, concurrency=engine.concurrency, lease=engine.lease)
+    obstacles = Obstacles(now)
+    store.report_trouble(obstacles.meet)
     courier = FolderCourier(store, Reporter(store, catalog, version("lightwork")), now=now)
-    folders = Deliveries(store, "folder", courier, now=now, lock=lock_of(engine.data_dir, "folder-deliveries"))
+    folders = Deliveries(
+        store,
+        "folder",
+        courier,
+        now=now,
+        lock=lock_of(engine.data_dir, "folder-deliveries"),
+        on_trouble=partial(obstacles.meet, OUTBOX),
+    )
     on_finished = [folders.wake]
 
     def tell() -> None:
@@ -288,6 +300,7 @@ def _assemble(
         idle,
         tally,
         health,
+        obstacles,
         changes,
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from engine.catalog import Catalog, Model, Module
 from engine.errors import LightWorkError, NotFound
+from engine.obstacles import HERE
 from engine.provider import Limit, Misconfigured, ModelGone, Provider, RateLimited, Transient
 from engine.secrets import NEEDED_BY
 from engine.settings import Settings
@@ -21,6 +22,7 @@ FRONTEND_CHECKS = "lightwork.checks"
 PATIENCE = 15.0
 ENOUGH_SPACE = 1_000_000_000
 WAITED_OUT = frozenset(Limit)
+TROUBLES = {"place": "LightWork at work", "poll": "the bot's token"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,15 @@ async def wait_findings(store: Store, catalog: Catalog, now: datetime) -> list[F
         _wait(name, closed[key], waiting.get(name, 0))
         for name, model in catalog.models.items()
         if (key := (model.provider, model.id)) in closed
+    ]
+
+
+async def trouble_findings(store: Store) -> list[Finding]:
+    """What the admins of the bot were told that a LightWork at work cannot do."""
+    return [
+        Finding(False, TROUBLES[one.kind], f"since {one.began_at.astimezone():%Y-%m-%d %H:%M}: {one.why}", needed=False)
+        for one in await store.outages.list()
+        if one.provider == HERE and one.ended_at is None
     ]
 
 

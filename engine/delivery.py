@@ -54,6 +54,7 @@ class Deliveries:
         now: Callable[[], datetime],
         lock: FileLock,
         at_once: int = AT_ONCE,
+        on_trouble: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._frontend = frontend
@@ -65,7 +66,7 @@ class Deliveries:
         self._most_in_hand = max(MOST_IN_HAND, at_once)
         self._in_hand: dict[str, str] = {}  # duty -> job
         self._lock = lock
-        self._trouble = Trouble(log)
+        self._trouble = Trouble(log, on_trouble)
 
     def wake(self) -> None:
         """There is something to hand over."""

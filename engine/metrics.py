@@ -31,14 +31,14 @@ PATIENCE = 2.0
 
 
 class Latest:
-    """The latest figures of the database. Whoever asks waits `PATIENCE` seconds at most."""
+    """The latest figures of the database. They are waited for `PATIENCE` seconds, by all who ask meanwhile together."""
 
     def __init__(self, engine: Engine, monotonic: Callable[[], float]) -> None:
         self._engine = engine
         self._monotonic = monotonic
         self._reading: asyncio.Task[Figures] | None = None
         self._figures: Figures | None = None
-        self._read_at = 0.0
+        self._read_at = self._asked_at = 0.0
 
     async def get(self) -> Figures | None:
         """Figures that are at most `FRESH_FOR` seconds old; None while the database does not answer."""
@@ -50,8 +50,9 @@ class Latest:
         # One that asks in vain goes on asking: its answer is taken by whoever comes next.
         if self._reading is None:
             self._reading = asyncio.create_task(self._engine.store.backlog.figures(self._engine.now()))
+            self._asked_at = self._monotonic()
         reading = self._reading
-        await asyncio.wait({reading}, timeout=PATIENCE)
+        await asyncio.wait({reading}, timeout=max(0.0, self._asked_at + PATIENCE - self._monotonic()))
         if not reading.done():
             self._figures = None
         elif self._reading is reading:

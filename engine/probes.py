@@ -15,10 +15,18 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from engine.app import Engine
 from engine.errors import SettingsError
 from engine.metrics import Exposition, Latest
+from engine.obstacles import BLOBS, DATABASE, OUTBOX, POLL
 from engine.settings import Address
 
 log = logging.getLogger(__name__)
 
+# Without their details, which name files and folders.
+OBSTACLES = {
+    DATABASE: "the database cannot be used",
+    BLOBS: "pictures cannot be stored",
+    OUTBOX: "results cannot be handed over to their folders",
+    POLL: "another program polls Telegram with the bot's token",
+}
 LOOK_EVERY = 1.0
 LOOKS = 60
 
@@ -62,12 +70,16 @@ class Probes:
 
     async def ready(self, _request: web.Request) -> web.Response:
         """200 if photos are taken in and results handed over; 503 with the reasons, one a line, if not."""
-        reasons = [*self._engine.health.reasons()]
-        if self._stop.is_set():
-            reasons = ["LightWork is stopping"]
-        elif await self._latest.get() is None:
-            reasons.append("the database does not answer")
+        reasons = ["LightWork is stopping"] if self._stop.is_set() else await self._reasons()
         return web.Response(status=503 if reasons else 200, text="\n".join(reasons or ["ok"]) + "\n")
+
+    async def _reasons(self) -> list[str]:
+        met = self._engine.obstacles.going_on()
+        reasons = [*self._engine.health.reasons(), *(OBSTACLES[part] for part in OBSTACLES if part in met)]
+        # A database that is known to be away is not waited for.
+        if DATABASE not in met and await self._latest.get() is None:
+            reasons.append("the database does not answer")
+        return reasons
 
     async def metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=await self._exposition.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})

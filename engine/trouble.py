@@ -1,13 +1,18 @@
 """A trouble that lasts is told once when it begins and once when it is over, however often it is met."""
 
 import logging
+from collections.abc import Callable
 
 
 class Trouble:
-    """Which troubles are going on, each under a key such as a folder's path."""
+    """Which troubles are going on, each under a key such as a folder's path.
 
-    def __init__(self, log: logging.Logger) -> None:
+    `listener` is told the message of each that begins, and "" when none is left.
+    """
+
+    def __init__(self, log: logging.Logger, listener: Callable[[str], None] = lambda _: None) -> None:
         self._log = log
+        self.listener = listener
         self._going_on: dict[str, str] = {}
 
     def began(self, key: str, message: str, *, kind: str = "") -> bool:
@@ -16,6 +21,7 @@ class Trouble:
             return False
         self._going_on[key] = kind
         self._log.warning("%s", message)
+        self.listener(message)
         return True
 
     def ended(self, key: str, message: str) -> bool:
@@ -23,6 +29,8 @@ class Trouble:
         if self._going_on.pop(key, None) is None:
             return False
         self._log.info("%s", message)
+        if not self._going_on:
+            self.listener("")
         return True
 
     def all_ended(self, message: str) -> bool:
@@ -31,4 +39,5 @@ class Trouble:
             return False
         self._going_on.clear()
         self._log.info("%s", message)
+        self.listener("")
         return True

@@ -18,6 +18,7 @@ from engine.check import (
     model_findings,
     module_findings,
     place_findings,
+    trouble_findings,
     wait_findings,
 )
 from engine.decoder import Decoder
@@ -87,6 +88,9 @@ async def _rows(settings: Settings, catalog: Catalog) -> list[Finding]:
     store = Store.of(settings)
     try:
         database = await database_finding(store.open)
-        return [database, *(await wait_findings(store, catalog, datetime.now(UTC)) if database.ok else [])]
+        if not database.ok:
+            return [database]
+        waits = await wait_findings(store, catalog, datetime.now(UTC))
+        return [database, *waits, *await trouble_findings(store)]
     finally:
         await store.aclose()

@@ -1,10 +1,12 @@
 """All rows and all files."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from engine.job import Seen
+from engine.obstacles import BLOBS, DATABASE
 from engine.settings import Settings
 from engine.store.backlog import Backlog, Figures, Owed
 from engine.store.blob_choice import blobs_at
@@ -92,6 +94,11 @@ class Store:
         Only processes on one PostgreSQL server hear of each other; with a file this ends at once.
         """
         await self._database.listen({Topic.QUEUE: queued, Topic.ENDED: ended})
+
+    def report_trouble(self, listener: Callable[[str, str], None]) -> None:
+        """Have `listener` told which part cannot be used and why, and the part with "" when it can be used again."""
+        self._database.report_trouble(partial(listener, DATABASE))
+        self.blobs.report_trouble(partial(listener, BLOBS))
 
     async def aclose(self) -> None:
         await self.blobs.aclose()

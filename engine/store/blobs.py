@@ -46,6 +46,8 @@ class Away(PlaceError):
 class Blobs(ABC):
     """A place of blobs. A key that could lead out of it is a ValueError."""
 
+    _patience: "Patience"
+
     @abstractmethod
     def address(self, key: str) -> str:
         """What a row calls a blob: for all who can find it there, an absolute path or a name for `file`."""
@@ -97,13 +99,17 @@ class Blobs(ABC):
     async def aclose(self) -> None:
         """Finish what is being written."""
 
+    def report_trouble(self, listener: Callable[[str], None]) -> None:
+        """Have `listener` told why the place cannot be used, and "" when it can be used again."""
+        self._patience.trouble.listener = listener
+
 
 class Patience:
     """Does things with a place, again and again while it is away; that is told once, whoever meets it."""
 
     def __init__(self, place: str, log: Logger) -> None:
         self._place = place
-        self._trouble = Trouble(log)
+        self.trouble = Trouble(log)
         self._waiting = 0
 
     async def until_done(self, attempt: Callable[[], Awaitable[T]]) -> T:
@@ -117,13 +123,13 @@ class Patience:
                 except Away as away:
                     self._waiting += not waits
                     waits = True
-                    self._trouble.began("place", str(away), kind="lasting" if away.lasting else "")
+                    self.trouble.began("place", str(away), kind="lasting" if away.lasting else "")
                     await asyncio.sleep(TRY_AGAIN_AFTER)
         finally:
             self._waiting -= waits
         # A small file may fit where a large one does not: the trouble is over when nobody waits any more.
         if not self._waiting:
-            self._trouble.ended("place", f"{self._place} can be used again.")
+            self.trouble.ended("place", f"{self._place} can be used again.")
         return result
 
 

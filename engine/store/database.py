@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from engine.trouble import Trouble
+
 T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
 
@@ -34,8 +36,14 @@ class Database(ABC):
     """Whole transactions. Several run at the same time on PostgreSQL, and one after the other on SQLite:
     a `work` that reads before it writes locks the rows that it relies on. It may be run more than once."""
 
+    _trouble: Trouble
+
     def __init__(self) -> None:
         self._writing: set[asyncio.Task[Any]] = set()
+
+    def report_trouble(self, listener: Callable[[str], None]) -> None:
+        """Have `listener` told why the database cannot be used, and "" when it can be used again."""
+        self._trouble.listener = listener
 
     @abstractmethod
     async def open(self) -> None:

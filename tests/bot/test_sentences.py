@@ -10,6 +10,7 @@ from bot.commands import ADMINS, EVERYBODY
 from bot.people import DELIVERIES
 from bot.sentences import DEFAULT, LANGUAGES, gaps, language_for, sentences, speaking
 from engine.catalog import load_catalog
+from engine.obstacles import KINDS
 from engine.provider import Limit
 from engine.retry import LASTING
 
@@ -113,6 +114,7 @@ def made_names() -> set[str]:
         *(f"settings.delivery_{delivery}" for delivery in DELIVERIES),
         *(f"gate.{kind}" for kind in (*Limit, "gone", "misconfigured")),
         *(f"outage.{kind}" for kind in LASTING),
+        *(f"outage.{kind}{end}" for kind in KINDS.values() for end in ("", "_over")),
     }
 
 

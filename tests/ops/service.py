@@ -36,14 +36,14 @@ class Service(LightWork):
         draft.replace(self.config)
 
     async def get(self, page: str) -> tuple[int, str]:
-        """A page's status and text; 0 while nobody listens."""
+        """A page's status and text; 0 while nobody answers."""
         try:
             async with (
                 aiohttp.ClientSession(timeout=TIMEOUT) as session,
                 session.get(f"http://127.0.0.1:{self.port}/{page}") as answer,
             ):
                 return answer.status, await answer.text()
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, TimeoutError):
             return 0, ""
 
     async def metrics(self) -> dict[str, Family]:
