@@ -4,11 +4,17 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from engine import publish
+
 
 def write_zip(target: Path, files: Iterable[tuple[str, Path]]) -> None:
-    """Put files under their names into `target`, whole or absent. Pictures are stored, as they do not shrink."""
-    temporary = target.with_name(f".{target.name}.part")
-    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+    """Put files under their names into `target`, whole and durably, or not at all.
+
+    Pictures are stored, as they do not shrink.
+    """
+    with (
+        publish.replacing(target, tag=target.name) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+    ):
         for name, path in files:
             archive.write(path, name)
-    temporary.replace(target)

@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path, PurePath
 from typing import IO
@@ -46,10 +46,23 @@ def sha256_of(path: Path) -> str:
 
 def replace(path: Path, data: bytes, *, tag: str) -> None:
     """Write `data` to `path` at once and durably, in place of what is there. `tag` names the temporary file."""
+    with replacing(path, tag=tag) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path, *, tag: str) -> Iterator[IO[bytes]]:
+    """A file to write: at the end it is at `path`, at once and durably, in place of what is there.
+
+    After an error everything is as it was. `tag` names the temporary file.
+    """
     make_folder(path.parent)
     temporary = _temporary(path, tag)
     try:
-        _write(temporary, data)
+        with _opened(temporary) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)  # a full disk must not be filled with what did not fit
@@ -167,13 +180,6 @@ def _copy_into_place(source: Path, target: Path, tag: str) -> None:
 def _claim_name_and_rename(temporary: Path, target: Path) -> None:
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     temporary.replace(target)
-
-
-def _write(path: Path, data: bytes) -> None:
-    with _opened(path) as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _opened(temporary: Path) -> IO[bytes]:
