@@ -31,15 +31,6 @@ _BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/(?!\.{1,2}(?:/|$))
 NOT_SETTINGS = frozenset({"LIGHTWORK_CONFIG", "LIGHTWORK_TEST_DATA"})
 
 
-def _not_yet(advice: str) -> AfterValidator:
-    def refuse(value: Any) -> Any:
-        if value:
-            raise ValueError(f"is not in this version yet; {advice}")
-        return value
-
-    return AfterValidator(refuse)
-
-
 def _bucket(value: str) -> str:
     if value and not _BUCKET.fullmatch(value):
         raise ValueError('is not an address such as "s3://bucket/prefix"; leave it empty for files in data_dir')

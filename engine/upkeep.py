@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any
 
@@ -35,7 +35,7 @@ class Upkeep:
         every = RETENTION_EVERY.total_seconds()
         for tidying in (self.tidy, self.forget_old) if retention else (self.tidy,):
             # At once, too: a process may never live for as long as that.
-            self._scheduler.add_job(_quietly(tidying), "interval", seconds=every, next_run_time=datetime.now(UTC))
+            self._scheduler.add_job(_quietly(tidying), "interval", seconds=every, next_run_time=now())
 
     def start(self) -> None:
         self._scheduler.start()
