@@ -1,13 +1,14 @@
 """The command line. Nothing heavy is imported before a command runs, so that `--help` answers at once.
 
-Exit codes: 0 all good, 1 some pictures failed or a check did, 2 nothing can be done until a person mends something
-(usage, settings, key, database), 130 interrupted.
+Exit codes: 0 all good, 1 some pictures failed, a check did or LightWork itself, 2 nothing can be done until a person
+mends something (usage, settings, key, database), 130 interrupted.
 """
 
 import atexit
 import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from engine.settings import Settings
 
+MISTAKE = 1
 USAGE = 2
 INTERRUPTED = 130
 
@@ -50,12 +52,19 @@ def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def settings_of(ctx: click.Context, config: Path | None) -> "Settings":
-    """The settings in force for a command."""
+    """The settings in force for a command. From now on nothing that it says of errors shows their secrets."""
+    import logging
     import os
 
+    from engine.redaction import Redaction, values_of
     from engine.settings import load_settings
 
-    return load_settings(config or (ctx.obj or {}).get("config"), os.environ, Path.cwd())
+    known = ctx.ensure_object(dict)
+    settings = load_settings(config or known.get("config"), os.environ, Path.cwd())
+    known.setdefault("secrets", []).extend(values_of(settings.secrets))
+    if logging.lastResort:  # what writes warnings where a command keeps no log
+        logging.lastResort.setFormatter(Redaction("%(message)s", "", known["secrets"]))
+    return settings
 
 
 def settings_path(ctx: click.Context, config: Path | None) -> Path | None:
@@ -73,7 +82,7 @@ def settings_path(ctx: click.Context, config: Path | None) -> Path | None:
 @click.pass_context
 def cli(ctx: click.Context, config: Path | None) -> None:
     """Photos in, edited photos out: from a Telegram chat, a watched folder, or the command line."""
-    ctx.obj = {"config": config}
+    ctx.ensure_object(dict)["config"] = config
 
 
 @cli.command()
@@ -99,15 +108,11 @@ def run(ctx: click.Context, config: Path | None) -> None:
     Which folders, and whether the bot runs, is told by the settings. It works until it is stopped; a new start goes on
     where it was.
     """
-    import os
-
     from engine.commands.run import run_until_stopped
     from engine.reload import Source
-    from engine.settings import find_config, load_settings
 
-    named = config or ctx.obj["config"]
-    path = find_config(named, os.environ, Path.cwd())
-    sys.exit(run_until_stopped(Source(path, lambda: load_settings(path or named, os.environ, Path.cwd()))))
+    path = settings_path(ctx, config)
+    sys.exit(run_until_stopped(Source(path, lambda: settings_of(ctx, path))))
 
 
 @cli.command()
@@ -233,29 +238,46 @@ def _catalog(settings: "Settings") -> Any:
 
 def main() -> None:
     """The console script `lightwork`."""
+    from traceback import format_exception
+
     from engine.errors import LightWorkError
 
     atexit.register(gc.freeze)  # else the interpreter looks once more through all that is about to go: 0.3 s
+    known: dict[str, Any] = {}
     try:
-        sys.exit(cli.main(prog_name="lightwork", standalone_mode=False))
+        sys.exit(cli.main(prog_name="lightwork", standalone_mode=False, obj=known))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail("stopped.", INTERRUPTED)
-    except LightWorkError as error:
-        _fail(str(error), USAGE)
-    except BaseExceptionGroup as group:
-        told = _leaves(group)
-        if not all(isinstance(error, LightWorkError) for error in told):
-            raise
-        _fail("\n".join(dict.fromkeys(map(str, told))), USAGE)
+    except (Exception, BaseExceptionGroup) as error:
+        told = _leaves(error)
+        if all(isinstance(one, LightWorkError) for one in told):
+            _fail(_shown("\n".join(dict.fromkeys(map(str, told))), known), USAGE)
+        # Python would print it as it is.
+        _fail(_shown("a mistake of LightWork's own:\n" + "".join(format_exception(error)), known), MISTAKE)
 
 
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    """The errors in a group, however deep: tasks that run side by side fail as groups."""
-    parts = [_leaves(error) if isinstance(error, BaseExceptionGroup) else [error] for error in group.exceptions]
-    return [error for part in parts for error in part]
+def _leaves(error: BaseException) -> list[BaseException]:
+    """The errors in a group, however deep, as tasks that run side by side fail as groups; or the one error itself."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [leaf for part in error.exceptions for leaf in _leaves(part)]
+
+
+def _shown(message: str, known: Mapping[str, Any]) -> str:
+    """The message without secrets: those of settings that were read, and those of the environment."""
+    import os
+
+    from engine.errors import SettingsError
+    from engine.redaction import Redaction, values_of
+    from engine.secrets import read_secrets
+
+    secrets = [*known.get("secrets", ())]
+    with suppress(SettingsError):
+        secrets += values_of(read_secrets(os.environ, Path.cwd()))
+    return Redaction("", "", secrets).hidden(message)
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -131,7 +131,9 @@ class Deliveries:
             await self._postpone(delivery, why, error.wait if isinstance(error, PlaceError) else None)
         except Exception as error:
             log.exception("delivery %s: an error of LightWork's own", delivery.id)
-            await self._postpone(delivery, repr(error))
+            # What a foreign error says may hold anything, a key as well: it is for the log, where that is hidden.
+            why = f"LightWork made a mistake ({type(error).__name__}); its log says more."
+            await self._postpone(delivery, why)
         else:
             if delivery.attempt:  # it had to wait: others may have had no trouble all the time
                 self._trouble.all_ended("Results are being handed over again.")

@@ -52,4 +52,4 @@ def process(
         click.confirm(f"{bill.total()} Go on?", default=True, abort=True)
     from watcher.process import process as do
 
-    sys.exit(in_foreground(do(order, bill, settings, console), console))
+    sys.exit(in_foreground(do(order, bill, settings, console), console, settings))

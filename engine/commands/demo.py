@@ -26,7 +26,8 @@ def run_demo(path: Path | None) -> int:
     """Run the demo in `path` or in a new temporary folder, which stays; returns the exit code."""
     folder = (path or Path(tempfile.mkdtemp(prefix="lightwork-demo-"))).absolute()
     console = terminal()
-    return in_foreground(_demo(folder, console), console)
+    settings = demo_settings(folder)
+    return in_foreground(_demo(settings, folder, console), console, settings)
 
 
 def demo_settings(folder: Path) -> Settings:
@@ -35,8 +36,7 @@ def demo_settings(folder: Path) -> Settings:
     return Settings(engine=EngineSettings(data_dir=folder / "data", model="local"), watch=[watch])
 
 
-async def _demo(folder: Path, console: Console) -> int:
-    settings = demo_settings(folder)
+async def _demo(settings: Settings, folder: Path, console: Console) -> int:
     async with stop_on_signals() as stop, open_engine(settings) as engine, asyncio.TaskGroup() as group:
         group.create_task(serve(engine, frontends(), stop))
         try:

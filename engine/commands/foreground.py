@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import Console
 
 from engine import heap
+from engine.redaction import Redaction, values_of
+from engine.settings import Settings
 
 INTERRUPTED = 130
 
@@ -17,10 +19,12 @@ def terminal() -> Console:
     return Console(highlight=False, soft_wrap=True)
 
 
-def in_foreground(command: Coroutine[Any, Any, int], console: Console) -> int:
-    """Run a command to its exit code; 130 if it was cancelled. What goes wrong meanwhile is told in between."""
+def in_foreground(command: Coroutine[Any, Any, int], console: Console, settings: Settings) -> int:
+    """Run a command to its exit code; 130 if it was cancelled. What goes wrong meanwhile is told, without secrets."""
     heap.keep_small()
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[_Teller(console)])
+    teller = _Teller(console)
+    teller.setFormatter(Redaction("%(message)s", "", values_of(settings.secrets)))
+    logging.basicConfig(level=logging.WARNING, handlers=[teller])
     try:
         return asyncio.run(command)
     except asyncio.CancelledError:
