@@ -1,5 +1,6 @@
 """Modules and models: the rows that people choose from and may add to."""
 
+import math
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -58,6 +59,16 @@ class Model:
     def price(self, size: str) -> int:
         """Micro-dollars for one picture of that size; 0 where the catalog names none."""
         return self.prices.get(size, 0)
+
+
+def nearest_aspect(aspects: tuple[str, ...], width: int, height: int) -> str:
+    """The ratio that is nearest to a picture's, as a factor: 2:1 is as far from 1:1 as 1:2 is."""
+
+    def distance(aspect: str) -> float:
+        across, down = aspect.split(":")
+        return abs(math.log(float(across) / float(down) * height / width))
+
+    return min(aspects, key=distance)
 
 
 Row = TypeVar("Row", Module, Model)

@@ -63,7 +63,8 @@ class Lane:
     answers, up to `ceiling`. Calls that began before the last halving say nothing new: a burst halves once.
     `strikes` counts those halvings in a row. `claimed` counts the images that are on their way. While the lane is
     closed, as its model's gate is, those that have not called yet must not. After an outage it is on trial: one image
-    at a time is claimed for it, until a call is answered.
+    at a time is claimed for it, until a call is answered. `last_free` is when the service was last known not to be
+    busy, if it ever was.
     """
 
     def __init__(self, ceiling: int) -> None:
@@ -73,6 +74,7 @@ class Lane:
         self.strikes = 0
         self.claimed = 0
         self.is_on_trial = False
+        self.last_free: datetime | None = None
         self.calls = Budget(ceiling)
         self._closed_until: datetime | None = None
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from weakref import WeakValueDictionary
 
 from engine.catalog import Model
@@ -15,9 +17,11 @@ from engine.store import Blobs
 class Answer:
     """A picture that a service made, just now ("done") or before ("found").
 
-    `cost_microusd` is what is still to be counted for it; `seconds` is how long the call took.
+    `fingerprint` is that under which it is kept, `cost_microusd` what is still to be counted for it, and `seconds` how
+    long the call took.
     """
 
+    fingerprint: str
     data: bytes = field(repr=False)
     outcome: str
     cost_microusd: int
@@ -43,9 +47,8 @@ class Purchases:
         if receipt is None or data is None:
             return None
         bought = json.loads(receipt)
-        # Bought for this very image, which is not finished: the process died before it could count the cost.
-        cost = bought["cost_microusd"] if bought["image_id"] == image.id else 0
-        return Answer(data, "found", cost, bought["seconds"], "bought before under the same fingerprint")
+        cost = bought["cost_microusd"] if _is_uncounted(bought, image) else 0
+        return Answer(fingerprint, data, "found", cost, bought["seconds"], "bought before under the same fingerprint")
 
     async def keep(self, fingerprint: str, image: Image, model: Model, done: Done, seconds: float) -> Answer:
         """Put an answer on disk; until that is done nothing may be said about it. The receipt goes first."""
@@ -55,22 +58,24 @@ class Purchases:
             "model_id": model.id,
             "media_type": done.media_type,
             "cost_microusd": done.cost_microusd,
+            "counted_before": image.cost_microusd,
             "seconds": round(seconds, 3),
             "detail": done.detail,
         }
         told = json.dumps(receipt).encode()
         await self._blobs.put((_receipt_key(fingerprint), told), (_key(fingerprint), done.data))
-        return Answer(done.data, "done", done.cost_microusd, seconds, done.detail)
-
-    async def counted(self, fingerprint: str) -> None:
-        """Its cost has been counted although its image is not finished."""
-        if receipt := await self._blobs.get(_receipt_key(fingerprint)):
-            told = json.dumps(json.loads(receipt) | {"cost_microusd": 0}).encode()
-            await self._blobs.put((_receipt_key(fingerprint), told))
+        return Answer(fingerprint, done.data, "done", done.cost_microusd, seconds, done.detail)
 
     async def discard(self, fingerprint: str) -> None:
         """Forget an answer that turned out not to be a picture."""
         await self._blobs.delete(_key(fingerprint), _receipt_key(fingerprint))
+
+
+def _is_uncounted(bought: Mapping[str, Any], image: Image) -> bool:
+    """Whether it was bought for this very image, whose row has not counted anything since: its process died before."""
+    # Older receipts say nothing of the row; their cost was set to 0 when it was counted.
+    counted_before: int = bought.get("counted_before", image.cost_microusd)
+    return bool(bought["image_id"] == image.id) and image.cost_microusd <= counted_before
 
 
 def _key(fingerprint: str) -> str:

@@ -12,6 +12,10 @@ PROBE_MISCONFIGURED = timedelta(minutes=5)
 PROBE_GONE = timedelta(hours=1)
 # Kinds of closed gates that say more than "slower": admins are told, and the model is tried with one image at first.
 LASTING = frozenset({"day", "gone", "misconfigured"})
+# Kinds of closed gates that say that the service is busy.
+BUSY = frozenset({"minute", "overload"})
+# A gate that has been open for so long was not waited for: nobody asked, as LightWork was off or a share away.
+PAUSE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +85,14 @@ def decide(
 ) -> Decision:
     """The decision after an attempt that made no picture.
 
-    `retries` and `busy_since` are the image's own; `strikes` counts how often in a row the service was overloaded.
+    `retries` are the image's own, and so is `busy_since`: since when it has done nothing but wait for a service that
+    was busy. `strikes` counts how often in a row the service was overloaded.
     """
     match outcome:
         case Refused():
             return Decision(Fail(outcome.code, outcome.why, outcome.advice))
         case Transient():
-            return Decision(_retry(outcome, retries, busy_since, now, rng, policy))
+            return Decision(_retry(outcome, retries, now, rng, policy))
         case RateLimited():
             return _come_back(outcome, retries, busy_since or now, strikes, now, rng, policy)
         case ModelGone():
@@ -97,16 +102,14 @@ def decide(
             return Decision(Release(), closing)
 
 
-def _retry(
-    outcome: Transient, retries: int, busy_since: datetime | None, now: datetime, rng: random.Random, policy: Policy
-) -> Fail | RetryAt:
+def _retry(outcome: Transient, retries: int, now: datetime, rng: random.Random, policy: Policy) -> Fail | RetryAt:
     if retries >= policy.max_retries:
         return Fail(
             outcome.code,
             f"It failed {retries + 1} times, the last time because: {outcome.why}",
             "Try again later; if it keeps failing, try another model.",
         )
-    return RetryAt(now + backoff(retries, rng), retries + 1, busy_since)
+    return RetryAt(now + backoff(retries, rng), retries + 1, None)
 
 
 def _come_back(
@@ -121,9 +124,9 @@ def _come_back(
     soonest = now + BACKOFF_BASE / 2  # a service that says "at once" all the time must not be asked all the time
     until = max(outcome.until, soonest) if outcome.until else soonest + backoff(strikes, rng)
     closing = Closing(until, str(outcome.limit), outcome.why)
-    # A used-up day is waited for however long it takes; the budget is for a service that stays overloaded.
+    # A used-up day is waited for at the gate, however long it takes: another id in the catalog lets all of them go on.
     if outcome.limit is Limit.DAY:
-        return Decision(RetryAt(until, retries, None), closing)
+        return Decision(Release(), closing)
     if now - busy_since > policy.busy_budget:
         hours = policy.busy_budget / timedelta(hours=1)
         return Decision(

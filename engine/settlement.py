@@ -18,7 +18,7 @@ from engine.job import Ending, Image, ImageStatus
 from engine.lane import Lane
 from engine.outage import Outage
 from engine.provider import Misconfigured, ModelGone, NoPicture, RateLimited, Refused, Transient
-from engine.retry import LASTING, Closing, Decision, Fail, Policy, Release, RetryAt, backoff, decide
+from engine.retry import BUSY, LASTING, PAUSE, Closing, Decision, Fail, Policy, Release, RetryAt, backoff, decide
 from engine.store import Gate, Store
 from engine.tally import Tally
 from engine.trouble import Trouble
@@ -42,7 +42,6 @@ class Ticket:
     image: Image
     model: Model
     module: Module
-    fingerprint: str
     lane: Lane
 
     def __str__(self) -> str:
@@ -70,18 +69,19 @@ class Settlement:
         self._tally = tally
         self._trouble = Trouble(log)
 
-    async def no_picture(self, ticket: Ticket, outcome: NoPicture, seconds: float | None) -> None:
-        """The service was asked and made no picture, or none that can be used."""
+    async def no_picture(self, ticket: Ticket, outcome: NoPicture, seconds: float | None) -> bool:
+        """The service was asked and made no picture, or none that can be used. Returns whether the rows say so."""
         cost = getattr(outcome, "cost_microusd", 0)
         word = OUTCOMES[type(outcome)]
         ending = Ending(word, outcome.why, ticket.model.provider, ticket.model.id, seconds, cost)
-        await self._apply(ticket, self._decide(ticket, outcome, ticket.lane.strikes), ending)
+        return await self._apply(ticket, await self._decision(ticket, outcome), ending)
 
     async def mistake(self, ticket: Ticket, error: Exception) -> None:
         """LightWork itself, or a provider, broke its contract."""
         log.error("image %s: an error of LightWork's own", ticket.image.id, exc_info=error)
         why = f"LightWork made a mistake ({type(error).__name__}); its log says more."
-        await self._apply(ticket, self._decide(ticket, Transient("internal", why), 0), Ending("internal", repr(error)))
+        # What a foreign error says may hold anything, a key as well: it is for the log, where that is hidden.
+        await self._apply(ticket, await self._decision(ticket, Transient("internal", why)), Ending("internal", why))
 
     async def rejected(self, ticket: Ticket, error: PhotoError) -> None:
         """The photo cannot be edited."""
@@ -110,6 +110,7 @@ class Settlement:
     async def answered(self, ticket: Ticket) -> None:
         """The service works; trouble with its model is over, unless this call had begun before its gate was closed."""
         model, lane, now = ticket.model, ticket.lane, self._now()
+        lane.last_free = now
         if lane.is_closed(now):
             return
         is_over = self._trouble.ended(model.name, f"{model.name} works again.")
@@ -119,16 +120,27 @@ class Settlement:
                 log.info("%s works again.", model.name)
             await self._store.outages.end(model.provider, model.id, now)
 
-    def _decide(self, ticket: Ticket, outcome: NoPicture, strikes: int) -> Decision:
+    async def _decision(self, ticket: Ticket, outcome: NoPicture) -> Decision:
         return decide(
             outcome,
             retries=ticket.image.retries,
-            busy_since=ticket.image.busy_since,
-            strikes=strikes,
+            busy_since=await self._busy_since(ticket) if isinstance(outcome, RateLimited) else None,
+            strikes=ticket.lane.strikes,
             now=self._now(),
             rng=self._rng,
             policy=self._policy,
         )
+
+    async def _busy_since(self, ticket: Ticket) -> datetime | None:
+        """Since when the image has waited for a busy service: not since before that answered, or nobody asked it."""
+        model, lane, now = ticket.model, ticket.lane, self._now()
+        recent = await self._store.gates.closed(now - PAUSE)
+        if not any(
+            gate.kind in BUSY and (gate.provider, gate.model_id) == (model.provider, model.id) for gate in recent
+        ):
+            lane.last_free = now
+        since = ticket.image.busy_since
+        return max(since, lane.last_free or since) if since else None
 
     async def _reject(self, ticket: Ticket, code: str, why: str, advice: str) -> None:
         await self._apply(ticket, Decision(Fail(code, why, advice)), Ending("rejected", why))
@@ -139,26 +151,38 @@ class Settlement:
         why = f"{error.strerror or error}{where}"
         self._trouble.began(f"place:{ticket.image.job_id}", f"{ticket} and others wait: {why}")
         at = self._now() + AT_LEAST + backoff(ticket.image.attempt, self._rng)
-        move = RetryAt(at, ticket.image.retries, ticket.image.busy_since)
+        move = RetryAt(at, ticket.image.retries, None)
         await self._apply(ticket, Decision(move), Ending("place", why))
 
-    async def _apply(self, ticket: Ticket, decision: Decision, ending: Ending) -> None:
-        image, images, now = ticket.image, self._store.images, self._now()
-        self._tally.attempt(ticket.model.name, ending)
+    async def _apply(self, ticket: Ticket, decision: Decision, ending: Ending) -> bool:
+        """Whether the rows have the ending now: that of the image, or, where it was cancelled meanwhile, its cost."""
         if decision.closing:
             await self._close_gate(ticket, decision.closing)
-        match decision.move:
+        moved = await self._move(ticket, decision.move, ending)
+        if is_counted := moved or await self._store.images.charge_cancelled(ticket.image, ending):
+            self._tally.attempt(ticket.model.name, ending)
+        return is_counted
+
+    async def _move(self, ticket: Ticket, move: Fail | RetryAt | Release, ending: Ending) -> bool:
+        image, images, now = ticket.image, self._store.images, self._now()
+        match move:
             case Fail(code, why, advice):
                 result = {"provider": ticket.model.provider, "model_id": ticket.model.id}
-                if await images.fail(image, ending=ending, code=code, error=why, advice=advice, result=result, now=now):
+                if moved := await images.fail(
+                    image, ending=ending, code=code, error=why, advice=advice, result=result, now=now
+                ):
                     log.info("✗ %s  %s", ticket, why)
                     self._tally.image(ticket.model.name, ImageStatus.FAILED)
                     self._on_finished()
-            case RetryAt(at, retries, busy_since):
-                await images.retry_later(image, ending=ending, at=at, retries=retries, busy_since=busy_since, now=now)
-                log.info("↻ %s  again at %s: %s", ticket, at.astimezone().strftime("%H:%M:%S"), ending.detail)
+                return moved
+            case RetryAt(at, retries, since):
+                if moved := await images.retry_later(
+                    image, ending=ending, at=at, retries=retries, busy_since=since, now=now
+                ):
+                    log.info("↻ %s  again at %s: %s", ticket, at.astimezone().strftime("%H:%M:%S"), ending.detail)
+                return moved
             case Release():
-                await images.release(image, ending=ending, now=now)
+                return await images.release(image, ending=ending, now=now)
 
     async def _close_gate(self, ticket: Ticket, closing: Closing) -> None:
         model = ticket.model

@@ -114,15 +114,16 @@ class Work:
             module = self._catalog.module(image.module)
         except NotFound:  # it has left the settings; the image's prompt is fixed since its intake
             module = Module(image.module, image.module, "", "")
-        return Ticket(image, model, module, fingerprint(image, model, module), self._claims.lane(model))
+        return Ticket(image, model, module, self._claims.lane(model))
 
     async def _do(self, ticket: Ticket) -> None:
         photos = await self._prepare(ticket)
         if photos is None:
             return
+        wanted = _fingerprint(ticket, photos)
         # Two equal photos in one album wait for each other here: the second finds what the first has bought.
-        async with self._purchases.turn(ticket.fingerprint):
-            answer = await self._purchases.find(ticket.fingerprint, ticket.image) or await self._buy(ticket, photos)
+        async with self._purchases.turn(wanted):
+            answer = await self._purchases.find(wanted, ticket.image) or await self._buy(ticket, photos, wanted)
         if answer:
             await self._finish(ticket, photos, answer)
 
@@ -169,12 +170,12 @@ class Work:
         else:
             yield Path(original.path)
 
-    async def _buy(self, ticket: Ticket, photos: list[Prepared]) -> Answer | None:
+    async def _buy(self, ticket: Ticket, photos: list[Prepared], wanted: str) -> Answer | None:
         """Ask the service, and keep its picture; None if it made none, which is settled then."""
         async with self._bytes.take(_bytes_in_flight(ticket, photos)):
             outcome, seconds = await self._ask(ticket, _request(ticket, photos))
             if isinstance(outcome, Done):
-                answer = await self._purchases.keep(ticket.fingerprint, ticket.image, ticket.model, outcome, seconds)
+                answer = await self._purchases.keep(wanted, ticket.image, ticket.model, outcome, seconds)
                 await self._settlement.answered(ticket)
                 return answer
         if isinstance(outcome, Refused):
@@ -222,26 +223,25 @@ class Work:
 
     async def _not_finished(self, ticket: Ticket, answer: Answer, error: PhotoError) -> None:
         """Junk is bought anew. What only this computer cannot cope with is kept: asking again would not help it."""
-        why = error.reason
-        if error.code == "bad_answer":
-            await self._purchases.discard(ticket.fingerprint)
-            why = f"The service sent something that is not a picture. {error.reason}"
-        else:
-            await self._purchases.counted(ticket.fingerprint)
+        is_junk = error.code == "bad_answer"
+        why = f"The service sent something that is not a picture. {error.reason}" if is_junk else error.reason
         unusable = Transient(error.code, why, answer.cost_microusd)
-        await self._settlement.no_picture(ticket, unusable, answer.seconds)
+        # Until the rows have its cost, the receipt must stay; and nobody may find the junk in between.
+        async with self._purchases.turn(answer.fingerprint):
+            if await self._settlement.no_picture(ticket, unusable, answer.seconds) and is_junk:
+                await self._purchases.discard(answer.fingerprint)
 
     async def _complete(self, ticket: Ticket, answer: Answer, result: Mapping[str, Any]) -> None:
         image, model, images = ticket.image, ticket.model, self._store.images
         ending = Ending(answer.outcome, answer.detail, model.provider, model.id, answer.seconds, answer.cost_microusd)
-        if await images.complete(image, ending=ending, fingerprint=ticket.fingerprint, result=result, now=self._now()):
+        if await images.complete(image, ending=ending, fingerprint=answer.fingerprint, result=result, now=self._now()):
             log.info("✓ %s  %.1f s  $%.4f", ticket, answer.seconds, answer.cost_microusd / 1e6)
             self._tally.attempt(model.name, ending)
             self._tally.image(model.name, ImageStatus.COMPLETED)
             self._on_finished()
         elif (await images.get(image.id)).status is ImageStatus.CANCELLED:
-            await images.charge_cancelled(image, ending)
-            self._tally.attempt(model.name, ending)
+            if await images.charge_cancelled(image, ending):
+                self._tally.attempt(model.name, ending)
             await self._store.blobs.delete(output_key(image.id))  # nobody will hand it over
 
 
@@ -258,6 +258,11 @@ def kept_key(image_id: str) -> str:
 def preview_key(image_id: str, which: str) -> str:
     """The blob of a small picture for reports; `which` is "before" or "after"."""
     return f"previews/{image_id}-{which}.jpg"
+
+
+def _fingerprint(ticket: Ticket, photos: list[Prepared]) -> str:
+    first = (photos[0].width, photos[0].height) if photos else None
+    return fingerprint(ticket.image, ticket.model, ticket.module, first)
 
 
 def _request(ticket: Ticket, photos: list[Prepared]) -> Request:

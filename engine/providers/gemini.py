@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from engine.catalog import Model
+from engine.catalog import Model, nearest_aspect
 from engine.provider import Misconfigured, ModelGone, Outcome, RateLimited, Refused, Request, Transient
 from engine.providers.gemini_answers import outcome_of_answer
 
@@ -118,16 +118,6 @@ class Gemini:
                 self._session = self._session or new_session()
                 self._client = await asyncio.to_thread(_client, self._key, self._base_url, self._session)
             return self._client.aio
-
-
-def nearest_aspect(aspects: tuple[str, ...], width: int, height: int) -> str:
-    """The ratio that is nearest to a picture's, as a factor: 2:1 is as far from 1:1 as 1:2 is."""
-
-    def distance(aspect: str) -> float:
-        across, down = aspect.split(":")
-        return abs(math.log(float(across) / float(down) * height / width))
-
-    return min(aspects, key=distance)
 
 
 def _aspect(request: Request) -> str | None:

@@ -92,18 +92,21 @@ class Images(ImageLookup):
         values = {"fingerprint": fingerprint, "result": dict(result)}
         return await self._finish(image, ImageStatus.COMPLETED, values, ending, now)
 
-    async def charge_cancelled(self, image: Image, ending: Ending) -> None:
-        """Count, once, what an answer cost that came when its image was cancelled already."""
+    async def charge_cancelled(self, image: Image, ending: Ending) -> bool:
+        """Count, once, what an answer cost that came when its image was cancelled already. Returns whether it was."""
+        if not ending.cost_microusd:
+            return False
         this = attempts.c.image_id == image.id, attempts.c.number == image.attempt, attempts.c.outcome == "cancelled"
         uncounted = sa.update(attempts).where(*this, attempts.c.cost_microusd == 0)
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: AsyncConnection) -> bool:
             paid = await connection.execute(uncounted.values(cost_microusd=ending.cost_microusd))
             for table, row in ((images, image.id), (jobs, image.job_id)) if paid.rowcount else ():
                 more = table.c.cost_microusd + ending.cost_microusd
                 await connection.execute(sa.update(table).where(table.c.id == row).values(cost_microusd=more))
+            return bool(paid.rowcount)
 
-        await self._database.write(work)
+        return await self._database.write(work)
 
     async def fail(
         self,

@@ -208,6 +208,7 @@ async def test_an_error_of_a_provider_costs_a_retry_and_not_the_engine(
     assert (str(image.status), image.retries, image.error_code) == ("FAILED", 3, "internal")
     assert "LightWork made a mistake (KeyError)" in image.error
     assert "KeyError: 'unforeseen'" in caplog.text
+    assert not [one for one in await shop.attempts(image) if "unforeseen" in one.detail], "it might hold a key"
     providers["local"] = working_one  # type: ignore[index]
     assert (await shop.finished(await shop.job(shop.photo("c.jpg"), model="local"))).completed == 1
 

@@ -118,10 +118,10 @@ async def test_a_used_up_day_parks_the_job_until_the_quota_is_renewed_and_spends
     await shop.until(shop.closed_gate)
     assert await shop.closed_gate() == "day"
     await shop.until(lambda: _none_in_work(shop, job_id))
-    parked = await shop.only_image(job_id)
-    assert parked.next_retry_at is not None
-    assert timedelta(0) < parked.next_retry_at - shop.clock() <= timedelta(hours=25, minutes=5)
-    shop.clock.skip(seconds=(parked.next_retry_at - shop.clock()).total_seconds() + 1)
+    assert await shop.statuses(job_id) == ["PENDING"]
+    (gate,) = await shop.engine.store.gates.closed(shop.clock())
+    assert timedelta(0) < gate.closed_until - shop.clock() <= timedelta(hours=25, minutes=5)
+    shop.clock.skip(seconds=(gate.closed_until - shop.clock()).total_seconds() + 1)
     shop.engine.claims.wake()
     job = await shop.finished(job_id)
     image = await shop.only_image(job_id)

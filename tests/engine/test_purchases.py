@@ -1,6 +1,7 @@
 """What was bought is not bought again, whatever happens between the answer and the row."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -9,12 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from servers.gemini import GeminiServer
-from servers.gemini_behaviours import Answer, Delay, Hang
+from servers.gemini_behaviours import Answer, Behaviour, Delay, Hang, Truncated
 from servers.gemini_pictures import blank
 from workshop import NANO_BANANA, PRICE, Workshop, opened, original, settings_for, until, working
 
 from engine.decoder import Decoder
+from engine.errors import PhotoError, PhotoRejected
 from engine.fingerprint import fingerprint
 from engine.finish import Finished
 from engine.job import Image
@@ -172,6 +175,77 @@ async def test_the_late_answer_of_a_cancelled_job_changes_nothing_but_the_bill(
     assert list((shop.folder / "data" / "blobs" / "outputs").iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "paid",
+    [Truncated(), Answer(data=b"\xff\xd8\xff\xe0 not really a JPEG \xff\xd9")],
+    ids=["half a picture", "picture by its ends only"],
+)
+async def test_junk_that_was_paid_for_when_its_job_was_cancelled_already_is_on_the_bill_once(
+    tmp_path: Path, paid: Behaviour
+) -> None:
+    async with (
+        GeminiServer([paid], echo=False, delay=0.5) as server,
+        working(settings_for(tmp_path, server.url), tmp_path) as shop,
+    ):
+        job_id = await shop.job(shop.photo("a.jpg"))
+        await server.arrived.wait()
+        assert await shop.engine.intake.cancel(job_id) == 1
+        await shop.until(lambda: shop.engine.claims.lane(shop.engine.catalog.model("nano_banana")).claimed == 0)
+        job, image = await shop.engine.store.jobs.get(job_id), await shop.only_image(job_id)
+        (attempt,) = await shop.attempts(image)
+        assert (str(job.status), attempt.outcome, server.posts) == ("CANCELLED", "cancelled", 1)
+        assert (job.cost_microusd, image.cost_microusd, attempt.cost_microusd) == (PRICE, PRICE, PRICE)
+        assert shop.engine.tally.microusd["nano_banana"] == PRICE
+
+
+class TakenAway(Decoder):
+    """The first image that is to be finished is taken back, as from a process that is thought to be dead."""
+
+    def __init__(self, shop: Workshop, error: PhotoError) -> None:
+        super().__init__()
+        self._shop, self._error, self._is_first = shop, error, True
+
+    async def finish(self, *arguments: Any, **options: Any) -> Finished:
+        if self._is_first:
+            self._is_first = False
+            await self._shop.engine.store.images.reclaim(self._shop.clock(), worker=self._shop.engine.claims._worker)
+            raise self._error
+        return await super().finish(*arguments, **options)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [too_heavy(), PhotoRejected("bad_answer", "It is damaged.", "Try again.")],
+    ids=["too heavy", "junk"],
+)
+async def test_the_cost_of_an_answer_is_not_lost_with_the_claim_of_whoever_could_not_use_it(
+    shop: Workshop, server: GeminiServer, error: PhotoError
+) -> None:
+    own, shop.engine.work._decoder = shop.engine.work._decoder, TakenAway(shop, error)
+    job_id = await shop.job(shop.photo("a.jpg"))
+    await shop.until(lambda: server.posts)
+    await shop.engine.claims.bring_back_due()
+    shop.engine.claims.wake()
+    job = await shop.finished(job_id)
+    assert (job.completed, job.cost_microusd, server.posts) == (1, PRICE, 1)
+    assert shop.engine.tally.microusd["nano_banana"] == PRICE
+    await shop.engine.work._decoder.aclose()
+    shop.engine.work._decoder = own
+
+
+async def test_a_receipt_of_an_earlier_version_is_counted_once(tmp_path: Path, server: GeminiServer) -> None:
+    settings = settings_for(tmp_path, server.url)
+    async with opened(settings, tmp_path) as shop:
+        job_id = await shop.job(shop.photo("a.jpg"))
+        await _bought(shop, await shop.only_image(job_id))
+    (receipt,) = (tmp_path / "data/blobs/results").rglob("*.json")
+    told = json.loads(receipt.read_text())
+    receipt.write_text(json.dumps({key: value for key, value in told.items() if key != "counted_before"}))
+    async with working(settings, tmp_path) as shop:
+        job = await shop.finished(job_id)
+    assert (job.completed, job.cost_microusd, server.posts) == (1, PRICE, 0)
+
+
 async def test_a_computer_that_slept_through_its_lease_does_not_ask_a_second_time(
     shop: Workshop, server: GeminiServer
 ) -> None:
@@ -243,3 +317,17 @@ async def test_a_changed_id_in_the_catalog_is_another_picture(tmp_path: Path, se
         image = await shop.only_image((await shop.finished(await shop.job(shop.photo("a.jpg")))).id)
     assert [asked.model for asked in server.requests] == [NANO_BANANA[1], "gemini-3-pro-image"]
     assert image.result["model_id"] == "gemini-3-pro-image"
+
+
+@pytest.mark.parametrize(
+    ("row", "posts"),
+    [({"thinking": "high"}, 2), ({"input_edge": 512}, 2), ({"aspects": ["1:1"]}, 2), ({"concurrency": 1}, 1)],
+    ids=["thinking", "edge", "shape", "no difference"],
+)
+async def test_a_changed_row_finds_only_answers_to_what_it_would_ask_for(
+    tmp_path: Path, server: GeminiServer, row: dict[str, Any], posts: int
+) -> None:
+    for models in ({}, {"nano_banana": row}):
+        async with working(settings_for(tmp_path, server.url, models=models), tmp_path) as shop:
+            assert (await shop.finished(await shop.job(shop.photo("a.jpg")))).completed == 1
+    assert server.posts == posts

@@ -7,7 +7,7 @@ from gemini_asking import photo
 from google.genai import types
 from servers.gemini_wire import FOURTEEN, answer, picture_part
 
-from engine.providers.gemini import nearest_aspect
+from engine.catalog import nearest_aspect
 from engine.providers.gemini_errors import next_quota_day
 
 

@@ -40,9 +40,10 @@ def test_a_refusal_is_final_and_says_why() -> None:
 def test_a_fault_is_tried_again_three_times_and_then_given_up() -> None:
     fault = Transient("cut", "The line was cut.")
     for retries in range(3):
-        move = decided(fault, retries=retries).move
+        move = decided(fault, retries=retries, busy_since=NOW).move
         assert isinstance(move, RetryAt)
         assert move.retries == retries + 1
+        assert move.busy_since is None
         assert move.at >= NOW
     given_up = decided(fault, retries=3).move
     assert isinstance(given_up, Fail)
@@ -84,7 +85,7 @@ def test_an_overload_that_outlasts_its_budget_ends_the_image_and_not_the_gate() 
 def test_a_used_up_day_parks_the_job_until_the_quota_returns_however_long_it_was_busy() -> None:
     reset = NOW + timedelta(hours=19)
     decision = decided(RateLimited(Limit.DAY, reset, "Day used up."), busy_since=NOW - timedelta(days=3))
-    assert decision.move == RetryAt(reset, 0, None)
+    assert decision.move == Release()
     assert decision.closing is not None
     assert decision.closing.kind == "day"
 
