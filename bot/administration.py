@@ -17,9 +17,10 @@ class Administration:
 
     async def stats(self, order: Order) -> None:
         """Figures of today and of all time; closed gates."""
-        statistics, now = self._desk.engine.store.statistics, self._desk.engine.now()
+        store, now = self._desk.engine.store, self._desk.engine.now()
+        statistics, states = store.statistics, (await store.backlog.figures(now)).by_state()
         today = await statistics.since(now.replace(hour=0, minute=0, second=0, microsecond=0))
-        ever, states = await statistics.since(), await statistics.by_status()
+        ever = await statistics.since()
         text = order.say(
             "admin.stats",
             today_jobs=today.jobs,
@@ -30,9 +31,9 @@ class Administration:
             completed=ever.completed,
             failed=ever.failed,
             cost=money(ever.cost_microusd),
-            waiting=states.get("PENDING", 0),
-            working=states.get("PROCESSING", 0),
-            retrying=states.get("RETRY_LATER", 0),
+            waiting=states["PENDING"],
+            working=states["PROCESSING"],
+            retrying=states["RETRY_LATER"],
         )
         order.answer("\n".join([text, *await self._what_waits(order)]))
 

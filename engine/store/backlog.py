@@ -1,5 +1,6 @@
 """What is still to be done, counted by indexes that hold only that: what is finished costs nothing."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -34,6 +35,13 @@ class Figures:
     images: dict[tuple[str, str], Owed]
     deliveries: dict[str, Owed]
     gates: list[Gate]
+
+    def by_state(self) -> Counter[str]:
+        """How many unfinished images there are in each state."""
+        counted: Counter[str] = Counter()
+        for (state, _), owed in self.images.items():
+            counted[state] += owed.number
+        return counted
 
 
 class Backlog:

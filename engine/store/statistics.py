@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.store.database import Database
-from engine.store.schema import images, jobs
+from engine.store.schema import jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Counts:
 
 
 class Statistics:
-    """Counts over the tables `jobs` and `images`."""
+    """Counts over the table `jobs`; `engine.store.backlog` has those of what is unfinished."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -41,18 +41,5 @@ class Statistics:
 
         async def work(connection: AsyncConnection) -> Counts:
             return Counts(*(int(number) for number in (await connection.execute(counted)).one()))
-
-        return await self._database.read(work)
-
-    async def by_status(self) -> dict[str, int]:
-        """How many unfinished images there are in each state."""
-        counted = (
-            sa.select(images.c.status, sa.func.count())
-            .where(sa.text("status IN ('PENDING', 'PROCESSING', 'RETRY_LATER')"))
-            .group_by(images.c.status)
-        )
-
-        async def work(connection: AsyncConnection) -> dict[str, int]:
-            return {status: number for status, number in await connection.execute(counted)}
 
         return await self._database.read(work)

@@ -180,7 +180,7 @@ async def test_those_who_run_the_bot_see_figures_and_everybodys_jobs(telegram: T
         owner.writes("/queue")
         assert "chat:7:7" in (await heard(telegram, OWNER, "Unfinished jobs: 1")).text
         owner.writes("/stats")
-        assert "Waiting: 1" in (await heard(telegram, OWNER, "Today: jobs 1,")).text
+        assert "Waiting: 0" in (await heard(telegram, OWNER, "Today: jobs 1,")).text
 
 
 async def test_telegram_is_told_the_commands_for_each_scope_and_language(
