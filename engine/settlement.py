@@ -134,6 +134,7 @@ class Settlement:
     async def _busy_since(self, ticket: Ticket) -> datetime | None:
         """Since when the image has waited for a busy service: not since before that answered, or nobody asked it."""
         model, lane, now = ticket.model, ticket.lane, self._now()
+        lane.close(now + AT_LEAST)  # nobody may call while it is being looked up; the gate closes it for longer
         recent = await self._store.gates.closed(now - PAUSE)
         if not any(
             gate.kind in BUSY and (gate.provider, gate.model_id) == (model.provider, model.id) for gate in recent
