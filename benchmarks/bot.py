@@ -145,7 +145,7 @@ async def _probed(settings: Settings) -> list[tuple[float, float]]:
             await asyncio.sleep(PROBE_EVERY)
             woken.append((time.time(), time.perf_counter() - due))
 
-    async with stop_on_signals() as stop, open_engine(settings) as engine:
+    async with stop_on_signals(settings.engine.grace) as stop, open_engine(settings) as engine:
         await serve(engine, [*frontends(), probe], stop)
     return woken
 

@@ -102,7 +102,7 @@ async def _claim_until(engine: Engine, over: asyncio.Event) -> list[float]:
 
 async def _run(config: Path, number: int) -> None:
     settings = load_settings(config, os.environ, Path.cwd())
-    async with stop_on_signals() as stop, open_engine(settings, models=[MODEL]) as engine:
+    async with stop_on_signals(settings.engine.grace) as stop, open_engine(settings, models=[MODEL]) as engine:
         over = asyncio.Event()
         others = await engine.intake.open(NewJob("chat", "benchmark", "", "an album"))
         await engine.intake.add(others.id, [NewImage("photo.jpg", (), "enhance", OTHERS_MODEL)] * BATCH)

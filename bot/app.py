@@ -23,7 +23,7 @@ from bot.desk import Desk
 from bot.errand import FRONTEND
 from bot.errands import Chores, Errands
 from bot.extras import Extras
-from bot.limiter import Limiter
+from bot.limiter import Haste, Limiter
 from bot.notice import Notices
 from bot.notifier import Notifier
 from bot.pace import Pace
@@ -32,6 +32,7 @@ from bot.poller import Poller
 from bot.preferences import Preferences
 from bot.presses import Presses
 from bot.updates import Updates
+from bot.upload import read_in_threads
 from engine.app import Engine
 from engine.delivery import Deliveries
 from engine.errors import SettingsError
@@ -75,7 +76,7 @@ async def talk(
             await _run(engine, client, me, stop, monotonic, sleep)
 
 
-def telegram_bot(settings: Settings, limiter: Limiter | None = None) -> ExtBot[bool]:
+def telegram_bot(settings: Settings, limiter: Limiter | None = None) -> ExtBot[Haste]:
     """The library's client for the bot of the settings. Raises SettingsError without a token."""
     token = settings.secrets.telegram_bot_token.get_secret_value()
     if not token:
@@ -105,6 +106,7 @@ def _request(connections: int) -> HTTPXRequest:
         media_write_timeout=2 * TIMEOUT,
         connect_timeout=CONNECT_TIMEOUT,
         pool_timeout=TIMEOUT,
+        httpx_kwargs={"event_hooks": {"request": [read_in_threads]}},
     )
 
 
@@ -149,49 +151,32 @@ async def _run(
     monotonic: Callable[[], float],
     sleep: Callable[[float], Awaitable[None]],
 ) -> None:
-    people = People(engine)
-    notices = Notices(engine, client, monotonic=monotonic)
-    deliveries = Deliveries(
-        engine.store,
-        FRONTEND,
-        ChatCourier(engine, client, notices, people),
-        now=engine.now,
-        lock=engine.lock("telegram-deliveries"),
-        at_once=IN_HAND,
-    )
+    people, notices = People(engine), Notices(engine, client, monotonic=monotonic)
+    deliveries = _deliveries(engine, client, notices, people)
     engine.on_finished.extend((deliveries.wake, notices.wake))
     access, taking, on_rival = await _access(engine), asyncio.Lock(), partial(engine.obstacles.meet, POLL)
     log.info("the bot @%s answers", me.username)
     engine.health.works(FRONTEND)
     async with asyncio.TaskGroup() as group:
-        chores = Chores(group)
-        errands = Errands(
-            engine, client, notices, chores, taking=taking, draft_expires=engine.settings.telegram.draft_expires
-        )
-        desk = Desk(
+        desk = _desk(
             engine,
             client,
-            people,
-            Albums(engine),
-            errands,
-            notices,
-            Again(engine, random.SystemRandom()),
-            chores,
-            access,
-            deliveries.wake,
+            people=people,
+            notices=notices,
+            chores=Chores(group),
+            access=access,
+            taking=taking,
+            deliveries_wake=deliveries.wake,
         )
         engine.changes.listen(desk.relist)
-        extras = Extras(desk)
-        preferences = Preferences(desk)
-        commands = Commands(desk, extras, preferences, lambda: me)
-        updates = Updates(desk, commands, Presses(desk, preferences, extras), lambda: me)
-        chores.start(_offer_commands(client, engine.settings))
+        desk.chores.start(_offer_commands(client, engine.settings))
         delivering = group.create_task(deliveries.run(stop))
+        updates = _updates(desk, me)
         keeping = [
             group.create_task(work)
             for work in (
                 Poller(client.bot, updates.keep, now=engine.now, taking=taking, on_rival=on_rival).run(stop),
-                errands.run(stop),
+                desk.errands.run(stop),
                 notices.run(stop),
                 Notifier(engine, client, people, admins=lambda: sorted(desk.access.admins), sleep=sleep).run(),
             )
@@ -200,14 +185,57 @@ async def _run(
         await _wind_up(engine, deliveries, delivering)
         for task in (*keeping, delivering):
             task.cancel()
-        chores.cancel()
+        desk.chores.cancel()
+
+
+def _deliveries(engine: Engine, client: Client, notices: Notices, people: People) -> Deliveries:
+    return Deliveries(
+        engine.store,
+        FRONTEND,
+        ChatCourier(engine, client, notices, people),
+        now=engine.now,
+        lock=engine.lock("telegram-deliveries"),
+        in_hand=IN_HAND,
+    )
+
+
+def _desk(
+    engine: Engine,
+    client: Client,
+    *,
+    people: People,
+    notices: Notices,
+    chores: Chores,
+    access: Access,
+    taking: asyncio.Lock,
+    deliveries_wake: Callable[[], None],
+) -> Desk:
+    draft_expires = engine.settings.telegram.draft_expires
+    return Desk(
+        engine=engine,
+        client=client,
+        people=people,
+        albums=Albums(engine),
+        errands=Errands(engine, client, notices, chores, taking=taking, draft_expires=draft_expires),
+        notices=notices,
+        again=Again(engine, random.SystemRandom()),
+        chores=chores,
+        access=access,
+        deliveries_wake=deliveries_wake,
+    )
+
+
+def _updates(desk: Desk, me: User) -> Updates:
+    extras, preferences = Extras(desk), Preferences(desk)
+    commands = Commands(desk, extras, preferences, lambda: me)
+    return Updates(desk, commands, Presses(desk, preferences, extras), lambda: me)
 
 
 async def _wind_up(engine: Engine, deliveries: Deliveries, delivering: asyncio.Task[None]) -> None:
     """Hand over what is finished, as far as that goes within the grace time; the next start does the rest."""
+    await engine.idle.wait()
     try:
         async with asyncio.timeout(engine.settings.engine.grace.total_seconds()):
-            await engine.idle.wait()
             await asyncio.shield(delivering)
             while await deliveries.hand_over_due():
                 pass

@@ -3,10 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -16,7 +15,6 @@ from telegram import (
     BotCommandScope,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
-    InputFile,
     InputMediaDocument,
     InputMediaPhoto,
     Message,
@@ -25,7 +23,8 @@ from telegram import (
 from telegram.error import BadRequest, ChatMigrated, Forbidden, RetryAfter, TelegramError
 
 from bot.grouping import Origin
-from bot.limiter import Limiter, Skipped
+from bot.limiter import Haste, Limiter, Skipped
+from bot.upload import Parcel, opened
 from engine.errors import LightWorkError, PlaceError
 
 T = TypeVar("T")
@@ -73,15 +72,6 @@ class Button:
 
 
 Buttons = Sequence[Sequence[Button]]
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """A file to be sent."""
-
-    content: Path | bytes
-    name: str
-    caption: str
 
 
 class Client:
@@ -136,7 +126,7 @@ class Client:
                 chat_id=now,
                 message_id=message,
                 reply_markup=_keyboard(buttons),
-                rate_limit_args=spare or None,  # type: ignore[call-arg]
+                rate_limit_args=Haste.SPARE if spare else None,  # type: ignore[call-arg]
             )
 
         try:
@@ -186,20 +176,26 @@ class Client:
 
         Raises FileNotFoundError, Unreachable, ChatClosed or Rejected.
         """
-        async with self._uploads:
-            return await self._send_files(origin, kind, parcels, reply_to)
+        while True:
+            # Not in there: chats that are told to wait would hold up the files of all others.
+            await self.ready(origin.chat, len(parcels))
+            async with self._uploads:
+                with suppress(Skipped):
+                    return await self._send_files(origin, kind, parcels, reply_to)
 
     async def _send_files(self, origin: Origin, kind: str, parcels: Sequence[Parcel], reply_to: int) -> list[int]:
-        with ExitStack() as opened:
-            files = [_input_file(parcel, opened) for parcel in parcels]
+        with ExitStack() as closing:
+            files = await opened(parcels, closing)
             captions = [parcel.caption[:LONGEST_CAPTION] for parcel in parcels]
             timeouts = {"write_timeout": UPLOAD_TIMEOUT, "read_timeout": UPLOAD_TIMEOUT}
 
             async def call(chat: int, thread: int | None) -> Sequence[Message]:
-                where: dict[str, Any] = {"message_thread_id": thread, "reply_parameters": _reply(reply_to), **timeouts}
-                for file in files:
-                    if not isinstance(file.input_file_content, bytes):
-                        file.input_file_content.seek(0)
+                where: dict[str, Any] = {
+                    "message_thread_id": thread,
+                    "reply_parameters": _reply(reply_to),
+                    "rate_limit_args": Haste.ELSEWHERE,
+                    **timeouts,
+                }
                 if len(files) > 1:
                     made = InputMediaPhoto if kind == PHOTOS else InputMediaDocument
                     media = [made(file, caption) for file, caption in zip(files, captions, strict=True)]
@@ -265,13 +261,6 @@ def split(text: str, longest: int = LONGEST_TEXT) -> list[str]:
         parts.append(text[:end])
         text = text[end:].lstrip("\n")
     return [*parts, text]
-
-
-def _input_file(parcel: Parcel, opened: ExitStack) -> InputFile:
-    if isinstance(parcel.content, bytes):
-        return InputFile(parcel.content, parcel.name, attach=True)
-    file = opened.enter_context(parcel.content.open("rb"))
-    return InputFile(file, parcel.name, attach=True, read_file_handle=False)
 
 
 def _keyboard(buttons: Buttons) -> InlineKeyboardMarkup | None:

@@ -17,13 +17,14 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from bot.card import result_buttons
-from bot.client import PHOTOS, ChatClosed, Client, Parcel, Rejected, Unreachable
+from bot.client import PHOTOS, ChatClosed, Client, Rejected, Unreachable
 from bot.errand import EXPIRED, Errand, errand_of
 from bot.failure import failure_lines
 from bot.notice import Notices
 from bot.parcel import LARGEST_FILE, Step, first_apart, in_order, is_fit_as_photo, steps
 from bot.people import People, user_key
 from bot.sentences import speaking
+from bot.upload import Parcel
 from engine.app import Engine
 from engine.job import Delivery, Image, ImageStatus, Job, Shown
 from engine.photo import output_name

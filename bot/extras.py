@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bot.card import data_of, module_title, result_buttons
-from bot.client import FILES, PHOTOS, Button, Buttons, Parcel
+from bot.client import FILES, PHOTOS, Button, Buttons
 from bot.courier import CONTROL, RESULT
 from bot.desk import Desk, short_prompt
 from bot.errand import errand_of, owner_of
@@ -14,6 +14,7 @@ from bot.grouping import Origin
 from bot.parcel import ALBUM, LARGEST_FILE
 from bot.people import Person
 from bot.sentences import Say, speaking
+from bot.upload import Parcel
 from engine.archive import write_zip
 from engine.compare import before_after
 from engine.job import Image, ImageStatus, Job, Shown

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
+from enum import Enum
 from typing import Any
 
 from telegram.error import RetryAfter
@@ -16,11 +17,18 @@ TRIES = 5
 
 
 class Skipped(Exception):
-    """A spare call would have had to wait: what it wanted to say will be said later, if it is still true then."""
+    """A call of which that is wanted would have had to wait."""
 
 
-class Limiter(BaseRateLimiter[bool]):
-    """Makes calls wait for their turn. `rate_limit_args=True` marks a call as spare: it is skipped instead.
+class Haste(Enum):
+    """A call that is skipped where it would have to wait."""
+
+    SPARE = "what it says will be said later, if it is still true then; it never uses up a burst"
+    ELSEWHERE = "whoever makes it does the waiting, with nothing in hand that others need"
+
+
+class Limiter(BaseRateLimiter[Haste]):
+    """Makes calls wait for their turn, but for those with a `Haste` as their `rate_limit_args`.
 
     Telegram's "retry after" delays the calls of that chat only. Such a call was not accepted, so it is made again.
     """
@@ -50,7 +58,7 @@ class Limiter(BaseRateLimiter[bool]):
         kwargs: dict[str, Any],
         endpoint: str,
         data: dict[str, Any],
-        rate_limit_args: bool | None,
+        rate_limit_args: Haste | None,
     ) -> Any:
         """Make a call when its chat may have one."""
         chat = data.get("chat_id")
@@ -59,7 +67,7 @@ class Limiter(BaseRateLimiter[bool]):
         weight = len(data["media"]) if endpoint == "sendMediaGroup" else 1
         tries = 0
         while True:
-            await self._turn(chat, weight, spare=bool(rate_limit_args))
+            await self._turn(chat, weight, rate_limit_args)
             try:
                 return await callback(*args, **kwargs)
             except RetryAfter as refused:
@@ -68,9 +76,9 @@ class Limiter(BaseRateLimiter[bool]):
                 if tries == TRIES:
                     raise
 
-    async def _turn(self, chat: int, weight: int, *, spare: bool) -> None:
-        while wait := self._pace.wait(chat, self._monotonic(), weight, spare=spare):
-            if spare:
+    async def _turn(self, chat: int, weight: int, haste: Haste | None) -> None:
+        while wait := self._pace.wait(chat, self._monotonic(), weight, spare=haste is Haste.SPARE):
+            if haste:
                 raise Skipped
             await self._sleep(wait)
         self._pace.spend(chat, self._monotonic(), weight)

@@ -160,7 +160,16 @@ async def open_engine(
         closing.callback(presence.close)
         await asyncio.to_thread(discard_killed, data_dir)
         await _take_over(store, presence, now)
-        yield _assemble(settings, catalog, store, decoder, providers, presence, now, rng or random.SystemRandom())
+        yield _assemble(
+            settings,
+            catalog=catalog,
+            store=store,
+            decoder=decoder,
+            providers=providers,
+            presence=presence,
+            now=now,
+            rng=rng or random.SystemRandom(),
+        )
 
 
 def _provide_threads(concurrency: int) -> None:
@@ -239,6 +248,7 @@ def _providers(settings: Settings, decoder: Decoder, now: Callable[[], datetime]
 
 def _assemble(
     settings: Settings,
+    *,
     catalog: Catalog,
     store: Store,
     decoder: Decoder,
@@ -247,7 +257,7 @@ def _assemble(
     now: Callable[[], datetime],
     rng: random.Random,
 ) -> Engine:
-    engine = settings.engine
+    engine, tally, health = settings.engine, Tally(), Health()
     claims = Claims(store, catalog, presence=presence, now=now, concurrency=engine.concurrency, lease=engine.lease)
     obstacles = Obstacles(now)
     store.report_trouble(obstacles.meet)
@@ -266,7 +276,6 @@ def _assemble(
         for listener in on_finished:
             listener()
 
-    tally = Tally()
     work = Work(
         store=store,
         catalog=catalog,
@@ -282,26 +291,23 @@ def _assemble(
         on_finished=tell,
         tally=tally,
     )
-    upkeep = Upkeep(store, claims, now=now, retention=engine.retention)
-    intake = Intake(store, catalog, claims, now=now, on_finished=tell)
-    idle, health, changes = asyncio.Event(), Health(), Changes()
     health.waits("engine", "LightWork is starting")
     return Engine(
-        settings,
-        catalog,
-        store,
-        intake,
-        claims,
-        work,
-        folders,
-        upkeep,
-        now,
-        on_finished,
-        idle,
-        tally,
-        health,
-        obstacles,
-        changes,
+        settings=settings,
+        catalog=catalog,
+        store=store,
+        intake=Intake(store, catalog, claims, now=now, on_finished=tell),
+        claims=claims,
+        work=work,
+        folders=folders,
+        upkeep=Upkeep(store, claims, now=now, retention=engine.retention),
+        now=now,
+        on_finished=on_finished,
+        idle=asyncio.Event(),
+        tally=tally,
+        health=health,
+        obstacles=obstacles,
+        changes=Changes(),
     )
 
 

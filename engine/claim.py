@@ -5,6 +5,7 @@ Guarantees:
 2. A model that was away is tried with one image at a time, until one is answered.
 3. A claim is kept for as long as this process lives, by renewing its lease; a claim of a dead process comes back.
 4. A claim that is cancelled half-way is handed back.
+5. A database that is away keeps nobody from stopping: what cannot be handed back comes back as that of a dead process.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from engine.lane import Lane
 from engine.presence import Presence
 from engine.retry import LASTING
 from engine.store import Store
-from engine.waiting import first_of
+from engine.waiting import LAST_WORDS, first_of, sooner, unless
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Claims:
         self._seen_closed: set[tuple[str, str]] = set()
         self._woken = asyncio.Event()
         self._due: datetime | None = None
+        self._claiming: asyncio.Task[list[tuple[Image, Model]]] | None = None
 
     def lane(self, model: Model) -> Lane:
         """The lane of a model's calls; names that stand for the same model share it."""
@@ -80,18 +82,19 @@ class Claims:
 
     async def stream(self, stop: asyncio.Event) -> AsyncIterator[tuple[Image, Model]]:
         """Claimed images with their models' rows, until `stop` is set; what is claimed by then goes back at the end."""
-        await self._say_what_waits()
+        await unless(stop, self._say_what_waits())
         while not stop.is_set():
             self._woken.clear()
             if self._due is not None and self._due <= self._now():
-                await self.bring_back_due()
+                await unless(stop, self.bring_back_due())
             now = self._now()
-            claimed = await self._claim(now)
+            self._claiming = asyncio.create_task(self._claim(now))
+            claimed = await sooner(stop, self._claiming) or []
             for one in claimed:
                 if not stop.is_set():
                     yield one
             if not claimed:
-                await self._wait(stop, since=now)
+                await unless(stop, self._wait(stop, since=now))
 
     async def _say_what_waits(self) -> None:
         """Tell what a new start finds waiting, and why."""
@@ -186,9 +189,17 @@ class Claims:
             await self._store.images.renew(self._worker, self._now() + self._lease)
 
     async def hand_back(self) -> None:
-        """Return whatever is still claimed by this worker."""
-        if number := await self._store.images.reclaim(self._now(), worker=self._worker):
-            log.info("%d unfinished images went back to the queue", number)
+        """Return whatever is still claimed by this worker, if the database answers soon."""
+        try:
+            async with asyncio.timeout(LAST_WORDS):
+                if self._claiming:  # else it might be committed when the others have gone back already
+                    await asyncio.wait((self._claiming,))
+                number = await self._store.images.reclaim(self._now(), worker=self._worker)
+        except TimeoutError:
+            log.warning("unfinished images could not be handed back: the database does not answer; that is done later")
+        else:
+            if number:
+                log.info("%d unfinished images went back to the queue", number)
 
 
 def unknown_model(name: str) -> str:

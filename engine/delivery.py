@@ -24,7 +24,6 @@ from engine.waiting import first_of
 log = logging.getLogger(__name__)
 
 MOST_IN_HAND = 100
-AT_ONCE = 8
 LONGEST_WAIT = 30.0
 # Seconds between two looks at the rows while something is being handed over: many results cost one look together.
 PAUSE = 0.05
@@ -38,7 +37,8 @@ class Courier(Protocol):
     async def hand_over(self, delivery: Delivery) -> None:
         """Hand over one image or report and record the receipt.
 
-        Raises OSError or PlaceError when the place cannot be used just now. Called for several duties at once.
+        Raises OSError or PlaceError when the place cannot be used just now. Called for all duties in hand at once: a
+        courier lets those wait that go to a place which can take no more, and no others.
         """
 
 
@@ -53,7 +53,7 @@ class Deliveries:
         *,
         now: Callable[[], datetime],
         lock: FileLock,
-        at_once: int = AT_ONCE,
+        in_hand: int = MOST_IN_HAND,
         on_trouble: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._store = store
@@ -62,8 +62,7 @@ class Deliveries:
         self._now = now
         self._woken = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._at_once = asyncio.Semaphore(at_once)
-        self._most_in_hand = max(MOST_IN_HAND, at_once)
+        self._most_in_hand = in_hand
         self._in_hand: dict[str, str] = {}  # duty -> job
         self._lock = lock
         self._trouble = Trouble(log, on_trouble)
@@ -123,8 +122,7 @@ class Deliveries:
 
     async def _hand_over(self, delivery: Delivery) -> None:
         try:
-            async with self._at_once:
-                await self._courier.hand_over(delivery)
+            await self._courier.hand_over(delivery)
         except (OSError, PlaceError) as error:
             why = _sentence(error)
             self._trouble.began(_kind(error), f"Results wait: {why}")

@@ -24,6 +24,7 @@ from weakref import WeakValueDictionary
 from engine import publish
 from engine.errors import PlaceError
 from engine.job import Delivery, Image, ImageStatus, Original, Seen
+from engine.outbox import Outboxes
 from engine.photo import output_name
 from engine.reporter import Reporter
 from engine.store import OUR_RESULTS, Store
@@ -72,6 +73,7 @@ class FolderCourier:
         self._reporter = reporter
         self._now = now
         self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        self._outboxes = Outboxes()
 
     async def hand_over(self, delivery: Delivery) -> None:
         """See `engine.delivery.Courier`."""
@@ -81,13 +83,13 @@ class FolderCourier:
             await self._report(delivery)
 
     async def _image(self, delivery: Delivery, image: Image) -> None:
+        place = FolderPlace.of(image)
         # One after the other for the pictures of one photo: the last of them takes the original along.
         source = (image.job_id, image.inputs[0].path if image.inputs else image.id)
-        async with self._turns.setdefault(source, asyncio.Lock()):
-            await self._hand_over_image(delivery, image)
+        async with self._outboxes.at(place.outbox).turn(), self._turns.setdefault(source, asyncio.Lock()):
+            await self._hand_over_image(delivery, image, place)
 
-    async def _hand_over_image(self, delivery: Delivery, image: Image) -> None:
-        place = FolderPlace.of(image)
+    async def _hand_over_image(self, delivery: Delivery, image: Image, place: FolderPlace) -> None:
         await asyncio.to_thread(_check_online, place.markers)
         receipt: dict[str, Any] = {}
         ours: list[Seen] = []
@@ -117,9 +119,10 @@ class FolderCourier:
 
     async def _report(self, delivery: Delivery) -> None:
         job = await self._store.jobs.get(delivery.job_id)
-        await asyncio.to_thread(_check_online, job.place.get("markers", ()))
-        await asyncio.to_thread(_check_reports, Path(job.place["reports"]), Path(job.place["outbox"]))
-        folder = await self._reporter.write(job)
+        async with self._outboxes.at(job.place.get("outbox", "")).turn():
+            await asyncio.to_thread(_check_online, job.place.get("markers", ()))
+            await asyncio.to_thread(_check_reports, Path(job.place["reports"]), Path(job.place["outbox"]))
+            folder = await self._reporter.write(job)
         await self._store.deliveries.delivered(delivery, {"path": str(folder)}, self._now())
 
 

@@ -12,7 +12,7 @@ import logging
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -34,6 +34,7 @@ from engine.retry import Policy
 from engine.settlement import Settlement, Ticket
 from engine.store import Store, key_of
 from engine.tally import Tally
+from engine.waiting import LAST_WORDS
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +103,9 @@ class Work:
         try:
             await self._do(ticket)
         except asyncio.CancelledError:
-            await self._settlement.held_back(ticket)
+            with suppress(TimeoutError):  # then its claim is handed back with those that were never begun
+                async with asyncio.timeout(LAST_WORDS):
+                    await self._settlement.held_back(ticket)
             raise
         except Exception as error:
             await self._settlement.mistake(ticket, error)

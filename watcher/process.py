@@ -41,7 +41,7 @@ async def process(order: Order, bill: Bill, settings: Settings, console: Console
     """Do the job, showing its progress; returns the exit code. Raises SettingsError."""
     _make_usable(order.out)
     show_left_out(bill, console)
-    async with stop_on_signals() as stop, open_engine(settings, models=bill.models) as engine:
+    async with stop_on_signals(settings.engine.grace) as stop, open_engine(settings, models=bill.models) as engine:
         with _once_at_a_time(order, settings.engine.data_dir):
             job = await engine.intake.open(_new_job(order, settings))
             if job.total:

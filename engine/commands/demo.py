@@ -37,7 +37,8 @@ def demo_settings(folder: Path) -> Settings:
 
 
 async def _demo(settings: Settings, folder: Path, console: Console) -> int:
-    async with stop_on_signals() as stop, open_engine(settings) as engine, asyncio.TaskGroup() as group:
+    grace = settings.engine.grace
+    async with stop_on_signals(grace) as stop, open_engine(settings) as engine, asyncio.TaskGroup() as group:
         group.create_task(serve(engine, frontends(), stop))
         try:
             job = await _drop_and_follow(engine, folder, console, stop)

@@ -4,8 +4,10 @@ import asyncio
 import logging
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -16,21 +18,27 @@ from engine.notify import READY, STOPPING, ServiceManager
 from engine.redaction import Redaction, values_of
 from engine.reload import Reload, Source
 from engine.settings import Address, Settings
+from engine.waiting import LAST_WORDS
 
 log = logging.getLogger(__name__)
+
+# Beside twice the grace time: what is in work gets it, and then what is handed over.
+LEFT_WITHIN = timedelta(seconds=10)
+AT_ONCE = timedelta(seconds=2)
+INTERRUPTED = 130
 
 Frontend = Callable[[Engine, asyncio.Event], Coroutine[Any, Any, None]]
 
 
 def run_until_stopped(source: Source) -> int:
-    """Run until SIGINT or SIGTERM; a second one stops at once. Returns the exit code."""
+    """Run until SIGINT or SIGTERM; a second one stops at once. Returns the exit code, where nothing hangs."""
     settings = source.read()
     heap.keep_small()
     log_to_stderr(settings)
     try:
         asyncio.run(_run(settings, source))
     except asyncio.CancelledError:
-        return 130
+        return INTERRUPTED
     return 0
 
 
@@ -58,11 +66,13 @@ async def _run(settings: Settings, source: Source) -> None:
             "Nothing to do: the settings name no [[watch]] folder, and the Telegram bot is not enabled. "
             "`lightwork init` writes such a file."
         )
-    async with stop_on_signals() as stop, reload_on_hangup() as asked, open_engine(settings) as engine:
+    grace = settings.engine.grace
+    async with stop_on_signals(grace) as stop, reload_on_hangup() as asked, open_engine(settings) as engine:
         async with _watched(engine, stop), _managed(stop), asyncio.TaskGroup() as group:
             group.create_task(serve(engine, frontends(), stop))
             group.create_task(Reload(engine, source).run(stop, asked))
         log.info("stopped")
+    _leave_within(AT_ONCE, code=0)
 
 
 @asynccontextmanager
@@ -105,11 +115,15 @@ def frontends() -> list[Frontend]:
 
 
 async def serve(engine: Engine, frontends: list[Frontend], stop: asyncio.Event) -> None:
-    """Run the engine and frontends until `stop` is set."""
+    """Run the engine and frontends until `stop` is set; a frontend that outlasts its grace time then is cancelled."""
     async with asyncio.TaskGroup() as group:
         group.create_task(engine.run(stop))
-        for frontend in frontends:
-            group.create_task(frontend(engine, stop))
+        serving = [group.create_task(frontend(engine, stop)) for frontend in frontends]
+        await stop.wait()
+        await engine.idle.wait()
+        _, late = await asyncio.wait(serving, timeout=engine.settings.engine.grace.total_seconds() + LAST_WORDS)
+        for task in late:
+            task.cancel()
 
 
 @asynccontextmanager
@@ -127,11 +141,15 @@ async def reload_on_hangup() -> AsyncIterator[asyncio.Event]:
 
 
 @asynccontextmanager
-async def stop_on_signals() -> AsyncIterator[asyncio.Event]:
-    """An event that the first SIGINT or SIGTERM sets; the second cancels the task that waits here."""
+async def stop_on_signals(grace: timedelta) -> AsyncIterator[asyncio.Event]:
+    """An event that the first SIGINT or SIGTERM sets; the second cancels the task that waits here.
+
+    The process ends soon after either, even if threads hang in a disk or share: it may be killed at any moment anyway.
+    """
     stop, loop, task = asyncio.Event(), asyncio.get_running_loop(), asyncio.current_task()
 
     def handle() -> None:
+        _leave_within(AT_ONCE if stop.is_set() else 2 * grace + LEFT_WITHIN)
         if stop.is_set() and task:
             task.cancel()
         stop.set()
@@ -144,3 +162,10 @@ async def stop_on_signals() -> AsyncIterator[asyncio.Event]:
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
+
+
+def _leave_within(time: timedelta, code: int = INTERRUPTED) -> None:
+    """End the process by then. Of threads that hang only the system can rid it, and Python waits for them for ever."""
+    timer = threading.Timer(time.total_seconds(), os._exit, (code,))
+    timer.daemon = True
+    timer.start()

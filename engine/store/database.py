@@ -4,11 +4,13 @@ Guarantees:
 1. A write runs to its end once it has begun, even if whoever asked for it is cancelled.
 2. A trouble that passes is waited out and the transaction is made again: a whole one, exactly once.
 3. What `write` has returned is on disk.
+4. Closing takes no longer than a few seconds, also where the database is away: what it does not take by then is undone.
 """
 
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +23,9 @@ from engine.trouble import Trouble
 
 T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
+
+CLOSING_TAKES = 3.0
+DISCONNECTING_TAKES = 1.0
 
 
 class Topic(StrEnum):
@@ -79,10 +84,15 @@ class Database(ABC):
         """Tell the other processes."""
 
     async def aclose(self) -> None:
-        """Finish what is being written, then close."""
+        """Finish what is being written, as far as that goes, then close."""
         if self._writing:
-            await asyncio.wait(self._writing)
-        await self._disconnect()
+            _, late = await asyncio.wait(self._writing, timeout=CLOSING_TAKES)
+            for task in late:
+                task.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DISCONNECTING_TAKES):
+                await asyncio.gather(*self._writing, return_exceptions=True)
+                await self._disconnect()
 
     @abstractmethod
     async def _write(self, work: Work[T]) -> T: ...

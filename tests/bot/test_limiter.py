@@ -8,7 +8,7 @@ from own_client import client
 from servers.telegram import TelegramServer
 from servers.telegram_behaviours import Flood, flood
 
-from bot.limiter import Limiter, Skipped
+from bot.limiter import Haste, Limiter, Skipped
 from bot.pace import Pace
 
 ANNA, BEN = 7, 8
@@ -56,7 +56,7 @@ async def test_progress_is_skipped_where_it_would_have_to_wait(telegram: Telegra
     async with client(telegram, limiter()) as bot:
         status = await bot.send_message(ANNA, "1 of 9")
         with pytest.raises(Skipped):
-            await bot.edit_message_text("2 of 9", ANNA, status.message_id, rate_limit_args=True)
+            await bot.edit_message_text("2 of 9", ANNA, status.message_id, rate_limit_args=Haste.SPARE)
         async with asyncio.timeout(1):
             await bot.send_message(ANNA, "result")
     assert telegram.called("editMessageText") == []
