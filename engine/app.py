@@ -27,6 +27,7 @@ from engine.folder import FolderCourier
 from engine.health import Health
 from engine.intake import Intake
 from engine.obstacles import OUTBOX, Obstacles
+from engine.outbox import AT_ONCE
 from engine.photo import Limits
 from engine.presence import Presence, lock_of
 from engine.provider import Provider
@@ -42,6 +43,7 @@ from engine.work import Style, Work
 log = logging.getLogger(__name__)
 
 SPARE_THREADS = 32
+INBOX_THREADS = 2
 
 
 def _utc_now() -> datetime:
@@ -140,7 +142,7 @@ async def open_engine(
     settings.
     """
     catalog = usable_catalog(settings)
-    _provide_threads(settings.engine.concurrency)
+    _provide_threads(settings.engine.concurrency, len(settings.watch))
     data_dir = settings.engine.data_dir
     blobs = blobs or blobs_at(settings.engine.blobs, data_dir, settings.secrets)
     store, decoder = Store.of(settings, blobs), Decoder()
@@ -172,9 +174,10 @@ async def open_engine(
         )
 
 
-def _provide_threads(concurrency: int) -> None:
+def _provide_threads(concurrency: int, watches: int) -> None:
     """Threads for files: asyncio's own few would all hang in a disk or share that hangs, and everything with them."""
-    threads = ThreadPoolExecutor(SPARE_THREADS + 4 * concurrency, thread_name_prefix="files")
+    number = SPARE_THREADS + 4 * concurrency + (INBOX_THREADS + AT_ONCE) * watches
+    threads = ThreadPoolExecutor(number, thread_name_prefix="files")
     asyncio.get_running_loop().set_default_executor(threads)
 
 

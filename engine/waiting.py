@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 # What is written at the very end gets so many seconds: a database that is away must not keep a process from ending.
-LAST_WORDS = 3.0
+LAST_WORDS = 2.0
 
 
 async def first_of(events: Sequence[asyncio.Event], seconds: float) -> None:

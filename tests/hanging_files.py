@@ -25,10 +25,12 @@ async def hanging(*files: Path) -> AsyncIterator[None]:
     """Nobody gets these files open until the block ends."""
     command = [sys.executable, "-c", HOLDER, *map(str, files)]
     holder = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdin
     assert holder.stdout
     try:
         if await holder.stdout.readline() != b"held\n":
             pytest.skip("this file system knows no leases")
         yield
     finally:
-        await holder.communicate()
+        holder.stdin.close()
+        await holder.wait()

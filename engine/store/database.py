@@ -24,7 +24,7 @@ from engine.trouble import Trouble
 T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
 
-CLOSING_TAKES = 3.0
+CLOSING_TAKES = 1.0
 DISCONNECTING_TAKES = 1.0
 
 

@@ -13,7 +13,6 @@ from servers.telegram_behaviours import Behaviour, Flood, Refused, flood
 from servers.telegram_chats import Chat
 from servers.telegram_wire import Call
 
-from bot.client import UPLOADS_AT_ONCE
 from engine.app import Engine
 
 FAMILY = -100
@@ -145,27 +144,6 @@ async def test_a_chat_that_is_told_to_wait_waits_alone(tmp_path: Path, method: s
         await heard(server, ANNA, "Done.")
         assert holding.early == []
         check_all_there_once(server.chat(ANNA), jobs=1)
-
-
-async def test_as_many_chats_as_there_may_be_uploads_wait_and_hold_up_no_other(tmp_path: Path) -> None:
-    people = range(100, 100 + UPLOADS_AT_ONCE)
-    holding = [Holding(person, "sendPhoto", seconds=120) for person in people]
-
-    def rule(call: Call) -> Behaviour | None:
-        return next(filter(None, (one(call) for one in holding)), None)
-
-    server = TelegramServer(rule=rule, clock=hurried_clock)
-    async with server, talking(tmp_path, server, telegram={"allowed_users": [*people, BEN]}):
-        for seed, person in enumerate(people):
-            server.user(person).sends_photo(photo(seed), caption="Warmer.")
-        await server.until(lambda: all(one.until for one in holding))
-        server.user(BEN).sends_photo(photo(99), caption="Colder.")
-        await heard(server, BEN, "Done.")
-        assert hurried_clock() < min(one.until for one in holding)
-        for person in people:
-            await heard(server, person, "Done.")
-            check_all_there_once(server.chat(person), jobs=1)
-        assert not any(one.early for one in holding)
 
 
 async def test_however_often_telegram_asks_to_wait_it_is_asked_no_more_often_than_it_allows(tmp_path: Path) -> None:

@@ -9,13 +9,35 @@ from conversation import ANNA, settings_for
 from hanging_files import hanging
 from hot_folder import photo
 from servers.telegram import TelegramServer
+from servers.telegram_behaviours import Behaviour, flood
+from servers.telegram_wire import Call
 from telegram import InputFile
 from test_limiter import limiter
+from workshop import until
 
 from bot.app import telegram_bot
-from bot.client import FILES, Client
+from bot.client import FILES, UPLOADS_AT_ONCE, Client
 from bot.grouping import Origin
+from bot.limiter import Limiter
+from bot.pace import Pace
 from bot.upload import Parcel
+
+
+class Sleeper:
+    """A clock that stands still, and everybody who waits for it, until it is `over`."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.sleeping = 0
+        self.over = asyncio.Event()
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeping += 1
+        await self.over.wait()
+        self.now += seconds
 
 
 class Watched(io.FileIO):
@@ -28,6 +50,13 @@ class Watched(io.FileIO):
     def read(self, size: int | None = -1) -> bytes:
         self.readers.add(threading.get_ident())
         return super().read(size) or b""
+
+
+def client_of(telegram: TelegramServer, folder: Path, limiter: Limiter) -> Client:
+    async def keep_move(chat: int, to: int) -> None:
+        raise AssertionError((chat, to))
+
+    return Client(telegram_bot(settings_for(folder, telegram), limiter), limiter, {}, keep_move)
 
 
 async def test_what_is_uploaded_is_read_in_threads_and_arrives_whole(telegram: TelegramServer, tmp_path: Path) -> None:
@@ -50,13 +79,8 @@ async def test_a_file_that_hangs_when_it_is_opened_holds_up_no_message(
     telegram.user(ANNA)
     path = tmp_path / "a.jpg"
     path.write_bytes(photo(1))
-    bot, origin = telegram_bot(settings_for(tmp_path, telegram), limiter()), Origin(ANNA, None, ANNA)
-
-    async def keep_move(chat: int, to: int) -> None:
-        raise AssertionError((chat, to))
-
-    client = Client(bot, limiter(), {}, keep_move)
-    async with bot:
+    client, origin = client_of(telegram, tmp_path, limiter()), Origin(ANNA, None, ANNA)
+    async with client.bot:
         async with hanging(path):
             sending = asyncio.create_task(client.send_files(origin, FILES, [Parcel(path, "a.jpg", "")]))
             async with asyncio.timeout(5):
@@ -64,3 +88,30 @@ async def test_a_file_that_hangs_when_it_is_opened_holds_up_no_message(
             assert not sending.done()
         await sending
     assert [message.kind for message in telegram.chat(ANNA).messages] == ["text", "document"]
+
+
+async def test_as_many_chats_as_there_may_be_uploads_wait_and_hold_up_no_other(
+    telegram: TelegramServer, tmp_path: Path
+) -> None:
+    people, told = range(100, 100 + UPLOADS_AT_ONCE), set[int]()
+
+    def wait_once(call: Call) -> Behaviour | None:
+        if call.method != "sendDocument" or call.chat_id not in people or call.chat_id in told:
+            return None
+        told.add(call.chat_id)
+        return flood(60)
+
+    telegram.rule = wait_once
+    sleeper, parcel = Sleeper(), Parcel(photo(1), "a.jpg", "")
+    client = client_of(telegram, tmp_path, Limiter(Pace(), monotonic=sleeper.monotonic, sleep=sleeper.sleep))
+    for person in (ANNA, *people):
+        telegram.user(person)
+    async with client.bot, asyncio.TaskGroup() as group:
+        for person in people:
+            group.create_task(client.send_files(Origin(person, None, person), FILES, [parcel]))
+        await until(lambda: sleeper.sleeping == len(people))
+        async with asyncio.timeout(10):
+            await client.send_files(Origin(ANNA, None, ANNA), FILES, [parcel])
+        assert not any(telegram.chat(person).messages for person in people)
+        sleeper.over.set()
+    assert [len(telegram.chat(person).messages) for person in people] == [1] * len(people)

