@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 # Beside twice the grace time: what is in work gets it, and then what is handed over.
 LEFT_WITHIN = timedelta(seconds=10)
-AT_ONCE = timedelta(seconds=2)
+AT_ONCE = timedelta(seconds=3)
 INTERRUPTED = 130
 
 Frontend = Callable[[Engine, asyncio.Event], Coroutine[Any, Any, None]]

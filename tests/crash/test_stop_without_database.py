@@ -81,4 +81,4 @@ async def test_the_second_signal_stops_it_at_once(tmp_path: Path, service: Servi
             await process.until(lambda: "cannot be written" in process.log(), within=60)
             process.process.send_signal(signal.SIGTERM)
             await process.until(lambda: "stopping" in process.log(), within=60)
-            assert await asyncio.wait_for(process.stop(), 5) == 130
+            assert await asyncio.wait_for(process.stop(), 10) == 130
