@@ -196,7 +196,8 @@ class Claims:
                     await asyncio.wait((self._claiming,))
                 number = await self._store.images.reclaim(self._now(), worker=self._worker)
         except TimeoutError:
-            log.warning("unfinished images could not be handed back: the database does not answer; that is done later")
+            self._presence.leave_claims()
+            log.warning("the database does not answer: the next start takes unfinished images back")
         else:
             if number:
                 log.info("%d unfinished images went back to the queue", number)

@@ -27,6 +27,11 @@ class Presence:
         self.worker = uuid4().hex
         self._lock = FileLock(self._folder / f"{self.worker}.lock")
         self._lock.acquire()
+        self._leaves_claims = False
+
+    def leave_claims(self) -> None:
+        """Claims could not be handed back: the next start takes them as those of a worker that died."""
+        self._leaves_claims = True
 
     def gone(self) -> Iterator[str]:
         """Workers that died. Each lock file is removed once the caller has dealt with its worker."""
@@ -43,8 +48,9 @@ class Presence:
 
     def close(self) -> None:
         self._lock.release()
-        with suppress(OSError):  # the disk may be read-only now; a new start removes it
-            Path(self._lock.lock_file).unlink()
+        if not self._leaves_claims:
+            with suppress(OSError):  # the disk may be read-only now; a new start removes it
+                Path(self._lock.lock_file).unlink()
 
 
 def _is_held(path: Path) -> bool:

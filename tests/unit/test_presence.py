@@ -1,4 +1,4 @@
-"""Who is alive, as far as it can be told."""
+"""Which workers live, as far as it can be told, and which died and left claims that somebody else is to take back."""
 
 from pathlib import Path
 
@@ -28,3 +28,13 @@ def test_whose_lock_cannot_be_removed_may_end_all_the_same(tmp_path: Path) -> No
     one = Presence(tmp_path)
     (tmp_path / "workers" / f"{one.worker}.lock").unlink()
     one.close()
+
+
+def test_who_ends_in_order_is_not_missed_and_who_left_claims_is(tmp_path: Path) -> None:
+    orderly, hasty, next_one = Presence(tmp_path), Presence(tmp_path), Presence(tmp_path)
+    hasty.leave_claims()
+    orderly.close()
+    hasty.close()
+    assert list(next_one.gone()) == [hasty.worker]
+    assert list(next_one.gone()) == []
+    next_one.close()
