@@ -5,20 +5,18 @@ Guarantees:
 2. Whatever goes wrong with a worker (time is up, crash, the caller is cancelled), that process goes, at once, and a
    fresh one takes its place. A crash is tried once more: the kernel or a service manager may have been the killer.
 3. Workers end with the process that they belong to, however that ends.
+4. Workers open no photo, and nothing that they answer is run: one that was taken over by a picture stays confined.
 
 Each worker has a line of its own. A pool whose workers share one queue cannot keep the first guarantee: a worker that
 dies with the queue's lock in its hand stops them all.
 """
 
 import asyncio
-import errno
-import multiprocessing
+import contextlib
 import os
-import subprocess
-import sys
-from collections.abc import Callable
+import pickle
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -26,21 +24,28 @@ from engine import finish as finishing
 from engine import photo
 from engine.errors import PhotoRejected
 from engine.picture import too_heavy
-from engine.worker import Answer, Task
+from engine.reader import Reader
+from engine.worker_process import Answer, Part, WorkerDied, WorkerProcess, cannot_start
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 TRIES = 2
-# What a worker may know of the environment: how to find libraries, spell file names and tell the time. No keys.
-ENVIRONMENT = ("DYLD_", "LANG", "LC_", "LD_", "MALLOC_", "PYTHON", "TMPDIR", "TZ")
+# Seconds until a worker has to be ready.
+START = 60.0
 
 
 class Decoder:
     """Runs functions in worker processes. Workers are started when they are needed first."""
 
     def __init__(
-        self, workers: int = 0, *, timeout: float = 60.0, memory: int = 2_000_000_000, calls_per_worker: int = 500
+        self,
+        workers: int = 0,
+        *,
+        timeout: float = 60.0,
+        memory: int = 2_000_000_000,
+        calls_per_worker: int = 500,
+        reader: Reader | None = None,
     ) -> None:
         """`workers` is at most that many at a time; 0: two, or one on a single core. `timeout` is in seconds a call,
         `memory` in bytes of address space a worker; a worker is replaced after `calls_per_worker`."""
@@ -48,10 +53,12 @@ class Decoder:
         self._timeout = timeout
         self._memory = memory
         self._calls_per_worker = calls_per_worker
+        self._reader = reader or Reader()
         self._slots = asyncio.Semaphore(count)
         self._threads = ThreadPoolExecutor(count, "decoder")
-        self._idle: list[_Worker] = []
-        self._busy: set[_Worker] = set()
+        self._idle: list[WorkerProcess] = []
+        self._busy: set[WorkerProcess] = set()
+        self._ended: list[WorkerProcess] = []
         self._closed = False
 
     async def warm_up(self) -> None:
@@ -59,10 +66,17 @@ class Decoder:
         await asyncio.gather(*(self.run(os.getpid) for _ in range(self._count)))
 
     async def prepare(
-        self, source: Path | bytes, *, sha256: str, limits: photo.Limits, edge: int, preview_edge: int
+        self, path: Path, *, sha256: str, limits: photo.Limits, edge: int, preview_edge: int
     ) -> photo.Prepared:
-        """See `engine.photo.prepare`."""
-        return await self.run(photo.prepare, source, sha256=sha256, limits=limits, edge=edge, preview_edge=preview_edge)
+        """See `engine.photo.prepare`. Raises OSError for a file that cannot be read, or whose place hangs."""
+        wanted = {"sha256": sha256, "limits": limits, "edge": edge, "preview_edge": preview_edge}
+        async with self._reader.open(path, limits) as source:
+
+            async def message() -> list[Part]:
+                return _message(photo.prepare, await self._reader.read(source), suffix=path.suffix, **wanted)
+
+            prepared: photo.Prepared = await self._answer(photo.prepare, message)
+            return prepared
 
     async def finish(
         self,
@@ -93,39 +107,38 @@ class Decoder:
         Raises PhotoRejected where it takes too much time or memory, or kills its worker twice; OSError where no worker
         can be started, which is no picture's fault.
         """
-        async with self._slots:
-            for _ in range(TRIES):
-                try:
-                    value: T = await self._call((function, args, kwargs))
-                except _WorkerDied:
-                    continue
-                except MemoryError as error:
-                    raise too_heavy() from error
-                return value
-        raise PhotoRejected("crashed", "Reading the photo crashed the decoder.", "Save it anew and drop that in.")
+
+        async def message() -> list[Part]:
+            return _message(function, *args, **kwargs)
+
+        value: T = await self._answer(function, message)
+        return value
 
     async def aclose(self) -> None:
         """End all workers; calls that are still under way fail."""
         self._closed = True
-        workers = (*self._idle, *self._busy)
+        for worker in (*self._idle, *self._busy):
+            self._end(worker)
         self._idle.clear()
-        for worker in workers:
-            worker.kill()
         await asyncio.to_thread(self._threads.shutdown)
-        for worker in workers:
+        for worker in tuple(self._ended):
             await asyncio.to_thread(worker.join)
 
-    async def _call(self, task: Task) -> Any:
+    async def _answer(self, function: Callable[..., Any], message: Callable[[], Awaitable[list[Part]]]) -> Any:
+        async with self._slots:
+            for _ in range(TRIES):
+                with contextlib.suppress(WorkerDied):
+                    # Anew for each try: a photo is not kept while a worker has it.
+                    return await self._call(function, await message())
+        raise PhotoRejected("crashed", "Reading the photo crashed the decoder.", "Save it anew and drop that in.")
+
+    async def _call(self, function: Callable[..., Any], message: list[Part]) -> Any:
         if self._closed:
             raise RuntimeError("the decoder is closed")
         worker = self._living()
         self._busy.add(worker)
         try:
-            async with asyncio.timeout(self._timeout):
-                succeeded, value = await asyncio.wrap_future(self._threads.submit(worker.call, task))
-        except TimeoutError as error:
-            self._end(worker)
-            raise too_heavy() from error
+            succeeded, value = await self._answered(worker, function, message)
         except BaseException:
             self._end(worker)
             raise
@@ -139,91 +152,39 @@ class Decoder:
             raise value
         return value
 
-    def _living(self) -> "_Worker":
+    async def _answered(self, worker: WorkerProcess, function: Callable[..., Any], message: list[Part]) -> Answer:
+        """What a worker answers in time, which is counted from when it can begin."""
+        try:
+            async with asyncio.timeout(START):
+                await self._in_thread(worker.start)
+        except TimeoutError as error:
+            raise cannot_start(f"not within {START:g} s") from error
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._in_thread(worker.call, function, message)
+        except TimeoutError as error:
+            raise too_heavy() from error
+
+    async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.wrap_future(self._threads.submit(call, *args, **kwargs))
+
+    def _living(self) -> WorkerProcess:
         """A worker that has not died while it was idle, which is no photo's fault."""
+        self._ended = [worker for worker in self._ended if not worker.is_over()]
         while self._idle:
             if (worker := self._idle.pop()).is_alive():
                 return worker
             self._end(worker)
-        return _Worker(self._memory)
+        return WorkerProcess(self._memory)
 
-    def _end(self, worker: "_Worker") -> None:
+    def _end(self, worker: WorkerProcess) -> None:
         worker.kill()
-        if not self._closed:  # else closing waits for its end
-            self._threads.submit(worker.join)
+        self._ended.append(worker)
 
 
-class _WorkerDied(Exception):
-    """A worker ended in the middle of a call."""
-
-
-class _Worker:
-    """One process and the line to it. Once killed it stays dead."""
-
-    def __init__(self, memory: int) -> None:
-        self.calls = 0
-        self._memory = memory
-        self._process: subprocess.Popen[bytes] | None = None
-        self._line: Connection | None = None
-        self._killed = False
-
-    def call(self, task: Task) -> Answer:
-        """Whether the function returned, and what; or what it raised. Blocks: for a thread."""
-        self.calls += 1
-        line = self._line or self._start()
-        try:
-            line.send(task)
-            answer: Answer = line.recv()
-        except (EOFError, OSError) as error:
-            raise _WorkerDied from error
-        return answer
-
-    def is_alive(self) -> bool:
-        """False if its process has ended by itself."""
-        return self._process is None or self._process.poll() is None
-
-    def kill(self) -> None:
-        """End the process without waiting for it; a call under way fails."""
-        self._killed = True
-        if self._process:
-            self._process.kill()
-
-    def join(self) -> None:
-        """Wait for the end of a killed process. Blocks: for a thread."""
-        if self._process:
-            self._process.wait()
-        if self._line:
-            self._line.close()
-
-    def _start(self) -> Connection:
-        try:
-            self._line = self._started()
-            self._line.send(self._memory)
-            self._line.recv()
-        except (EOFError, OSError) as error:
-            if self._killed:
-                raise _WorkerDied from error
-            told = f"no process can be started to read photos in ({error or 'it ended at once'})"
-            raise OSError(errno.EAGAIN, told) from error
-        return self._line
-
-    def _started(self) -> Connection:
-        ours, theirs = multiprocessing.Pipe()
-        with theirs:
-            # Not a fork: the parent has threads. -P: nothing is imported from the folder that the user is in.
-            self._process = subprocess.Popen(  # noqa: S603 - nothing in it comes from outside
-                [sys.executable, "-P", "-m", "engine.worker", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                env=_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                process_group=0,  # Ctrl-C goes to a whole group
-            )
-        if self._killed:  # while it was starting
-            self._process.kill()
-        return ours
-
-
-def _environment() -> dict[str, str]:
-    known = {name: value for name, value in os.environ.items() if name.startswith(ENVIRONMENT)}
-    return known | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+def _message(function: Callable[..., Any], *args: Any, **kwargs: Any) -> list[Part]:
+    """A task for a worker; bytes among the arguments lie beside it, so that they are not copied."""
+    beside: list[pickle.PickleBuffer] = []
+    apart = tuple(pickle.PickleBuffer(each) if isinstance(each, bytes | bytearray) else each for each in args)
+    pickled = pickle.dumps((function, apart, kwargs), protocol=5, buffer_callback=beside.append)
+    return [pickled, *(part.raw() for part in beside)]

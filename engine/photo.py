@@ -4,10 +4,8 @@ Everything here is pure and runs in a worker process (`engine.decoder`), because
 """
 
 import hashlib
-import os
-import stat
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from PIL import Image, TiffImagePlugin
 
@@ -65,18 +63,29 @@ class Prepared:
     facts: Facts
 
 
-def prepare(source: Path | bytes, *, sha256: str, limits: Limits, edge: int, preview_edge: int) -> Prepared:
-    """Read, judge and decode a photo once; `edge` is the long edge, in pixels, that is wanted.
+def prepare(data: bytes, *, suffix: str = "", sha256: str, limits: Limits, edge: int, preview_edge: int) -> Prepared:
+    """Judge and decode a photo once; `edge` is the long edge, in pixels, that is wanted, `suffix` that of its name.
 
-    Raises PhotoRejected or PhotoIncomplete for what cannot be edited, OSError for a file that cannot be read.
-    An empty `sha256` is not compared.
+    Raises PhotoRejected or PhotoIncomplete for what cannot be edited. An empty `sha256` is not compared.
     """
-    data = _read(source, limits)
+    judge_bytes(len(data), limits)
     if sha256 and hashlib.sha256(data).hexdigest() != sha256:
         raise PhotoRejected("changed", "The photo was changed after it had been taken in.", "Drop it in again.")
-    name = _judge_kind(data, "" if isinstance(source, bytes) else source.suffix)
+    name = _judge_kind(data, suffix)
     with decoding(data):
         return _prepare(data, name, limits, edge, preview_edge)
+
+
+def judge_bytes(size: int, limits: Limits) -> None:
+    """Raises PhotoRejected for a file of a wrong size."""
+    if size == 0:
+        raise PhotoRejected("empty", "The file is empty.", "Copy the photo again.")
+    if size > limits.bytes:
+        raise PhotoRejected(
+            "too_many_bytes",
+            f"The file has {_mb(size)} MB; at most {_mb(limits.bytes)} MB are allowed.",
+            "Save a smaller copy, or raise limits.bytes in the settings.",
+        )
 
 
 def output_format(format: str) -> str:
@@ -120,37 +129,6 @@ def _loaded(data: bytes, name: str, limits: Limits, edge: int) -> tuple[Image.Im
     width, height = full[::-1] if orientation in SIDEWAYS else full
     facts = Facts(name, width, height, image.info.get("icc_profile") or b"", exif.cleaned(image))
     return image, orientation, facts
-
-
-def _read(source: Path | bytes, limits: Limits) -> bytes:
-    if isinstance(source, bytes):
-        _judge_bytes(len(source), limits)
-        return source
-    # Without O_NONBLOCK the opening of a named pipe would wait for somebody to write into it.
-    descriptor = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise PhotoRejected("not_a_file", "This is a folder or a device, not a file.", "Drop in the photo itself.")
-        _judge_bytes(found.st_size, limits)
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            data = file.read(found.st_size + 1)
-    finally:
-        os.close(descriptor)
-    if len(data) != found.st_size:
-        raise incomplete()
-    return data
-
-
-def _judge_bytes(size: int, limits: Limits) -> None:
-    if size == 0:
-        raise PhotoRejected("empty", "The file is empty.", "Copy the photo again.")
-    if size > limits.bytes:
-        raise PhotoRejected(
-            "too_many_bytes",
-            f"The file has {_mb(size)} MB; at most {_mb(limits.bytes)} MB are allowed.",
-            "Save a smaller copy, or raise limits.bytes in the settings.",
-        )
 
 
 def _judge_kind(data: bytes, suffix: str) -> str:

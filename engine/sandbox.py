@@ -2,16 +2,21 @@
 
 Each part is tried, and left out without a word where the system does not have it: a photo must be read everywhere.
 Linux gives all of it, without any rights; other systems keep to the limits alone.
+
+What can still be read is code: the interpreter with its libraries, this package, and fonts. Above all no photos, no
+settings, and nothing of other processes: their environments hold keys.
 """
 
 import contextlib
 import ctypes
 import errno
+import os
 import platform
 import resource
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 OPEN_FILES = 64
 
@@ -24,8 +29,9 @@ CLONE_THREAD = 0x10000
 X32 = 0x40000000
 
 # For each machine: the kernel's number of it, the system calls that are denied, and the number of clone(2). Denied are
-# sockets, which io_uring can make, too, new processes and programs, and a reach into other processes.
-_ANYWHERE = {"io_uring_setup": 425, "pidfd_getfd": 438}
+# sockets, which io_uring can make, too, new processes and programs, and a reach into other processes. A process that
+# may not signal itself still ends by abort(3), which has an illegal instruction in reserve.
+_ANYWHERE = {"io_uring_setup": 425, "pidfd_getfd": 438, "pidfd_send_signal": 424, "pidfd_open": 434}
 MACHINES = {
     "x86_64": (
         0xC000003E,
@@ -36,7 +42,12 @@ MACHINES = {
             "fork": 57,
             "vfork": 58,
             "execve": 59,
+            "kill": 62,
             "ptrace": 101,
+            "rt_sigqueueinfo": 129,
+            "tkill": 200,
+            "tgkill": 234,
+            "rt_tgsigqueueinfo": 297,
             "process_vm_readv": 310,
             "process_vm_writev": 311,
             "execveat": 322,
@@ -47,10 +58,15 @@ MACHINES = {
         0xC00000B7,
         {
             "ptrace": 117,
+            "kill": 129,
+            "tkill": 130,
+            "tgkill": 131,
+            "rt_sigqueueinfo": 138,
             "socket": 198,
             "socketpair": 199,
             "connect": 203,
             "execve": 221,
+            "rt_tgsigqueueinfo": 240,
             "process_vm_readv": 270,
             "process_vm_writev": 271,
             "execveat": 281,
@@ -61,18 +77,25 @@ MACHINES = {
 CLONE3 = 435
 
 LANDLOCK_CREATE_RULESET = 444
+LANDLOCK_ADD_RULE = 445
 LANDLOCK_RESTRICT_SELF = 446
 LANDLOCK_VERSION = 1
-READ_FILE_AND_FOLDER = 0b1100
+PATH_BENEATH = 1
+READ_FILE, READ_FILE_AND_FOLDER = 0b0100, 0b1100
 # How many rights over files each version of Landlock knows.
 RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
+# Beside the folders that Python itself looks for code in.
+LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
+FONTS = ("/usr/share/fonts", "/usr/local/share/fonts")
+PACKAGE = Path(__file__).resolve().parent
+INSTALLED = ("site-packages", "dist-packages")
 TCP_BIND_AND_CONNECT = 0b11
 ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
 
 
 def enter(memory: int) -> None:
-    """Give up for good: more than `memory` bytes of address space, many files, core dumps, writing and running files,
-    other processes, the network. To be called before a second thread is started, which would keep it all."""
+    """Give up for good: more than `memory` bytes of address space, many files, core dumps, all files but code and
+    fonts, other processes, the network. To be called before a second thread is started, which would keep it all."""
     _limit(resource.RLIMIT_AS, memory)
     _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
     _limit(resource.RLIMIT_CORE, 0)
@@ -80,7 +103,7 @@ def enter(memory: int) -> None:
         return
     kernel = ctypes.CDLL(None, use_errno=True)
     if kernel.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0:
-        _write_nothing(kernel)
+        _open_nothing(kernel, _code())
         _call_nobody(kernel)
 
 
@@ -89,13 +112,20 @@ def _limit(which: int, most: int) -> None:
         resource.setrlimit(which, (most, most))
 
 
-def _write_nothing(kernel: ctypes.CDLL) -> None:
-    """By Landlock: rights that are named and given for no path are nobody's. Reading is not named."""
+def _code() -> set[Path]:
+    """Where code is loaded from. A checkout is not among it: settings, photos and data may lie in there."""
+    folders = {Path(folder).resolve() for folder in (*sys.path, sys.base_prefix + "/lib") if folder}
+    if PACKAGE.parent.name not in INSTALLED:
+        folders.discard(PACKAGE.parent)
+    return {PACKAGE, *folders, *map(Path, LIBRARIES), *map(Path, FONTS)}
+
+
+def _open_nothing(kernel: ctypes.CDLL, except_for: Iterable[Path]) -> None:
+    """By Landlock: rights that are named belong to nobody, but for reading what is excepted."""
     version = kernel.syscall(LANDLOCK_CREATE_RULESET, None, 0, LANDLOCK_VERSION)
     if version < 1:
         return
-    files = (1 << RIGHTS.get(version, RIGHTS[max(RIGHTS)])) - 1 & ~READ_FILE_AND_FOLDER
-    rights = [files]
+    rights = [(1 << RIGHTS.get(version, RIGHTS[max(RIGHTS)])) - 1]
     if version >= 4:
         rights.append(TCP_BIND_AND_CONNECT)
     if version >= 6:
@@ -103,7 +133,18 @@ def _write_nothing(kernel: ctypes.CDLL) -> None:
     attributes = struct.pack(f"={len(rights)}Q", *rights)
     rules = kernel.syscall(LANDLOCK_CREATE_RULESET, attributes, len(attributes), 0)
     if rules >= 0:
+        for path in except_for:
+            _allow_reading(kernel, rules, path)
         kernel.syscall(LANDLOCK_RESTRICT_SELF, rules, 0)
+        os.close(rules)
+
+
+def _allow_reading(kernel: ctypes.CDLL, rules: int, path: Path) -> None:
+    with contextlib.suppress(OSError):  # not every system has every folder
+        place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        right = READ_FILE_AND_FOLDER if path.is_dir() else READ_FILE
+        kernel.syscall(LANDLOCK_ADD_RULE, rules, PATH_BENEATH, struct.pack("=Qi", right, place), 0)
+        os.close(place)
 
 
 def _call_nobody(kernel: ctypes.CDLL) -> None:

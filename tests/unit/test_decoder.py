@@ -15,6 +15,7 @@ import psutil
 import pytest
 from pictures import camera_exif, encoded, scene
 
+from engine.answer import WorkerError
 from engine.decoder import Decoder
 from engine.errors import PhotoIncomplete, PhotoRejected
 from engine.photo import Limits
@@ -36,7 +37,11 @@ async def decoding(workers: int = 2, **options: float) -> AsyncIterator[Decoder]
 
 
 def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+    os._exit(1)
+
+
+def abort() -> None:
+    os.abort()
 
 
 def hang_once(flag: str) -> str:
@@ -45,14 +50,14 @@ def hang_once(flag: str) -> str:
     return "lived"
 
 
-class DiesWhenPickled:
-    def __reduce__(self) -> str:
-        die()
-        return ""
+def die_while_answering() -> None:
+    os.write(line(), b"\x00\x01\x00\x00")
+    die()
 
 
-def die_while_answering() -> DiesWhenPickled:
-    return DiesWhenPickled()
+def line() -> int:
+    """The descriptor of a worker's line, for those that write to it what they like."""
+    return int(sys.argv[1])
 
 
 def hang() -> None:
@@ -113,7 +118,7 @@ async def test_photos_are_prepared_and_finished_in_other_processes(tmp_path: Pat
         assert await decoder.run(os.getpid) != os.getpid()
 
 
-async def test_what_a_function_raises_arrives_as_it_was(tmp_path: Path) -> None:
+async def test_a_verdict_arrives_as_it_was_and_what_else_a_function_raises_as_text(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(encoded(scene(400, 300))[:-400])
     async with decoding(1) as decoder:
@@ -121,9 +126,8 @@ async def test_what_a_function_raises_arrives_as_it_was(tmp_path: Path) -> None:
         with pytest.raises(PhotoIncomplete) as refused:
             await decoder.prepare(path, sha256="", limits=Limits(), edge=2048, preview_edge=64)
         assert refused.value.code == "incomplete"
-        with pytest.raises(FileNotFoundError) as missing:
+        with pytest.raises(WorkerError, match=r"FileNotFoundError.*'a\.jpg'"):
             await decoder.run(complain)
-        assert missing.value.filename == "a.jpg"
         assert await decoder.run(os.getpid) == worker
 
 
@@ -191,6 +195,13 @@ async def test_a_worker_that_dies_in_the_middle_of_its_answer_blocks_nobody() ->
         assert await asyncio.gather(*(decoder.run(take, n) for n in range(4))) == [0, 1, 2, 3]
 
 
+async def test_a_worker_that_aborts_is_a_crash_though_it_may_not_signal_itself() -> None:
+    async with decoding(1) as decoder:
+        with pytest.raises(PhotoRejected) as caught:
+            await decoder.run(abort)
+        assert caught.value.code == "crashed"
+
+
 async def test_what_takes_too_long_is_too_heavy_and_its_worker_ends() -> None:
     async with decoding(1, timeout=2.0) as decoder:
         call = asyncio.create_task(decoder.run(hang))
@@ -212,12 +223,13 @@ async def test_what_takes_too_much_memory_is_too_heavy() -> None:
 
 
 @LIMITS_MEMORY
-async def test_a_picture_that_does_not_fit_into_a_workers_memory_is_too_heavy() -> None:
-    stored = encoded(scene(9000, 8000), "PNG")
+async def test_a_picture_that_does_not_fit_into_a_workers_memory_is_too_heavy(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(scene(9000, 8000), "PNG"))
     limits = Limits(megapixels=100)
     async with decoding(1, memory=250_000_000) as decoder:
         with pytest.raises(PhotoRejected) as caught:
-            await decoder.prepare(stored, sha256="", limits=limits, edge=512, preview_edge=64)
+            await decoder.prepare(path, sha256="", limits=limits, edge=512, preview_edge=64)
         assert caught.value.code == "too_heavy"
 
 
@@ -246,9 +258,9 @@ async def test_workers_know_no_secrets_and_import_nothing_from_the_users_folder(
     async with decoding(1) as decoder:
         known = await decoder.run(environment)
         assert "very-secret" not in str(known)
-        assert (
-            await decoder.prepare(encoded(scene(90, 60)), sha256="", limits=Limits(), edge=64, preview_edge=64)
-        ).sent
+        photo = tmp_path / "a.jpg"
+        photo.write_bytes(encoded(scene(90, 60)))
+        assert (await decoder.prepare(photo, sha256="", limits=Limits(), edge=64, preview_edge=64)).sent
 
 
 async def test_where_no_worker_can_be_started_no_photo_is_to_blame(
