@@ -1,15 +1,20 @@
 """Photos that cannot be edited, or not just now."""
 
+import asyncio
 import logging
 import os
+import threading
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hot_folder import photo
 from servers.gemini import GeminiServer
 from workshop import Workshop, original
 
-from engine.job import NewImage
+from engine.job import ImageStatus, NewImage
+from engine.photo import Limits
+from engine.reader import File, Reader, open_file
 
 
 async def test_a_photo_that_cannot_be_decoded_fails_with_its_reason_and_costs_nothing(
@@ -36,6 +41,26 @@ async def test_a_photo_that_was_taken_away_fails_and_says_so(shop: Workshop, ser
     failed = await shop.only_image(job.id)
     assert (failed.error_code, failed.error) == ("gone", "The photo was taken away before it was its turn.")
     assert server.posts == 0
+
+
+async def test_a_share_that_hangs_is_waited_for_and_costs_no_photo(shop: Workshop, server: GeminiServer) -> None:
+    back = threading.Event()
+
+    def hanging(path: Path, limits: Limits) -> tuple[File, int]:
+        back.wait(60)
+        return open_file(path, limits)
+
+    own, reader = shop.engine.work._decoder._reader, Reader(patience=0.1, opening=hanging)
+    shop.engine.work._decoder._reader = reader
+    job = await shop.job(shop.photo("a.jpg"))
+    image = await shop.only_image(job)
+    while await shop.outcomes(image) == []:
+        await asyncio.to_thread(back.wait, 0.05)
+    back.set()
+    shop.engine.work._decoder._reader = own
+    waiting = await shop.only_image(job)
+    assert waiting.status is not ImageStatus.FAILED
+    assert (await shop.outcomes(waiting))[0] == "place"
 
 
 async def test_a_photo_that_was_changed_since_is_not_edited(shop: Workshop, server: GeminiServer) -> None:
