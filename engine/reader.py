@@ -129,14 +129,16 @@ class Reader:
         if folder in self._stuck and not self._stuck[folder].done():
             raise _hangs(source)
         running = _in_thread(call)
+        outcome = asyncio.wrap_future(running)
         try:
-            if not await self._waited(asyncio.wrap_future(running), source):
+            if not await self._waited(outcome, source):
                 self._stuck = {where: it for where, it in self._stuck.items() if not it.done()} | {folder: running}
                 raise _hangs(source)
         finally:
+            outcome.cancel()  # if it is still to come, nobody asks for it any more
             if not running.done():
                 source.leave_to(running)
-        return running.result()
+        return outcome.result()
 
     async def _waited(self, running: asyncio.Future[Any], source: Source) -> bool:
         """Whether it has ended; False where nothing has come for too long."""
@@ -145,7 +147,6 @@ class Reader:
             steps = source.steps
             if (await asyncio.wait({running}, timeout=self._patience))[0]:
                 return True
-        running.cancel()  # nobody asks for its outcome any more
         return False
 
 
