@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from engine.errors import PlaceError
 from engine.job import Delivery
 from engine.log_context import about
+from engine.setbacks import Setbacks
 from engine.store import Store
 from engine.trouble import Trouble
 from engine.waiting import first_of
@@ -27,8 +28,6 @@ MOST_IN_HAND = 100
 LONGEST_WAIT = 30.0
 # Seconds between two looks at the rows while something is being handed over: many results cost one look together.
 PAUSE = 0.05
-FIRST_DELAY = timedelta(seconds=1)
-LONGEST_DELAY = timedelta(seconds=30)
 
 
 class Courier(Protocol):
@@ -65,6 +64,7 @@ class Deliveries:
         self._most_in_hand = in_hand
         self._in_hand: dict[str, str] = {}  # duty -> job
         self._lock = lock
+        self._setbacks = Setbacks()
         self._trouble = Trouble(log, on_trouble)
 
     def wake(self) -> None:
@@ -118,6 +118,9 @@ class Deliveries:
             self._lock.acquire(timeout=0)
         except Timeout:
             return False
+        except OSError as error:  # LightWork's own disk is in trouble
+            self._trouble.began(_kind(error), f"Results wait: {_sentence(error)}")
+            return False
         return True
 
     async def _hand_over(self, delivery: Delivery) -> None:
@@ -135,9 +138,12 @@ class Deliveries:
         else:
             if delivery.attempt:  # it had to wait: others may have had no trouble all the time
                 self._trouble.all_ended("Results are being handed over again.")
+            if others := self._setbacks.overcome(delivery.id, self._now()):
+                await self._store.deliveries.try_now(sorted(others), self._now())
+                self.wake()
 
     async def _postpone(self, delivery: Delivery, why: str, wait: timedelta | None = None) -> None:
-        delay = wait or min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(delivery.attempt, 16))
+        delay = wait or self._setbacks.delay(delivery.id, delivery.attempt)
         await self._store.deliveries.postpone(delivery, why, self._now() + delay)
         self.wake()  # it may be the next that is due
 

@@ -17,6 +17,8 @@ from engine.store.seen import forget, remember
 
 COLUMNS = tuple(deliveries.c[name] for name in Delivery.__dataclass_fields__)
 IS_PENDING = sa.text("deliveries.status = 'PENDING'")
+# Few enough for one statement.
+AT_A_TIME = 500
 NOTHING_MOVED: Mapping[str, str] = MappingProxyType({})
 
 _image = deliveries.alias("image")
@@ -121,6 +123,17 @@ class Deliveries:
             return int(hastened.rowcount)
 
         await self._database.write(work, tells=Topic.ENDED)
+
+    async def try_now(self, ids: Sequence[str], now: datetime) -> None:
+        """Do not wait any longer with these, as far as they are owed."""
+
+        async def work(connection: AsyncConnection) -> None:
+            for start in range(0, len(ids), AT_A_TIME):
+                some = deliveries.c.id.in_(ids[start : start + AT_A_TIME])
+                waiting = sa.update(deliveries).where(IS_PENDING, some, deliveries.c.next_try_at > now)
+                await connection.execute(waiting.values(next_try_at=now))
+
+        await self._database.write(work)
 
     async def postpone(self, delivery: Delivery, error: str, at: datetime) -> None:
         """Still PENDING; the next try is at `at`."""
