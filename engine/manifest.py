@@ -1,14 +1,19 @@
 """What a backup says about itself: `manifest.json`, and `SHA256SUMS` in the form that `sha256sum --check` reads."""
 
+import errno
 import hashlib
 import json
 import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from io import TextIOWrapper
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, BinaryIO
+
+from pydantic import TypeAdapter
 
 from engine.errors import BackupError
 from engine.publish import sync_folder
@@ -54,29 +59,47 @@ def read_manifest(folder: Path) -> Manifest:
     """Raises BackupError for what is no backup, or one that this LightWork does not understand."""
     path = folder / MANIFEST
     try:
-        said = json.loads(path.read_bytes())
+        with regular_file(path) as file:
+            text = file.read()
+        said = json.loads(text)
         if said["format"] != FORMAT:
             raise BackupError(f"{folder} is a backup of a newer LightWork ({said['lightwork']}). Install that one.")
-        return Manifest(**said)
+        manifest = TypeAdapter(Manifest).validate_json(text, strict=True)
+        datetime.fromisoformat(manifest.made_at)
     except FileNotFoundError:
         raise BackupError(f"{folder} is not a backup: there is no {MANIFEST} in it.") from None
     except OSError as error:
         raise BackupError(f"{path} cannot be read: {error.strerror}.") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise BackupError(f"{path} is damaged. Restore another backup.") from None
+    return manifest
 
 
 def read_sums(folder: Path, manifest: Manifest) -> Iterator[tuple[str, str]]:
     """Each file of a backup as its name and its SHA-256. Raises BackupError unless it lists what it should."""
     number = 0
-    with (folder / SUMS).open(encoding="utf-8", errors="replace") as lines:
+    with TextIOWrapper(regular_file(folder / SUMS), encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, start=1):
             found = _SUM.fullmatch(line.rstrip("\n"))
-            if not found or PurePosixPath(found[2]).is_absolute() or ".." in PurePosixPath(found[2]).parts:
+            if not found or not _is_harmless(found[2]):
                 raise BackupError(f"{folder / SUMS} is damaged in line {number}. Restore another backup.")
             yield found[2], found[1]
     if number != manifest.files:
         raise BackupError(f"{folder / SUMS} lists {number} files instead of {manifest.files}. Restore another backup.")
+
+
+def _is_harmless(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and "\0" not in name
+
+
+def regular_file(path: Path) -> BinaryIO:
+    """A file to read. Never follows a link and never waits for a pipe. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "this is not a file", str(path))
 
 
 def copy(source: Path, target: Path) -> str:
@@ -84,15 +107,14 @@ def copy(source: Path, target: Path) -> str:
 
     Never follows a link and never waits for a pipe. Raises OSError.
     """
-    descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     target.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
-    with os.fdopen(descriptor, "rb") as original, new_file(target) as written:
+    with regular_file(source) as original, new_file(target) as written:
         while piece := original.read(PIECE):
             digest.update(piece)
             written.write(piece)
         written.flush()
-        found = os.fstat(descriptor)
+        found = os.fstat(original.fileno())
         os.utime(written.fileno(), ns=(found.st_atime_ns, found.st_mtime_ns))  # retention goes by these
     return digest.hexdigest()
 

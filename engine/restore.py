@@ -6,6 +6,7 @@ Guarantees:
 """
 
 import json
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from engine.store.rows import source_of
 
 RESTORING = ".restoring"
 WORKERS = "workers"
+# As `engine.presence` names them; others lead who knows where.
+WORKER = re.compile(r"[0-9a-f]{32}")
 # What an empty folder may hold: what a killed restore left, and what a file system has of its own.
 NOTHING = frozenset({RESTORING, "lost+found"})
 
@@ -42,6 +45,8 @@ def restore(source: Path, data_dir: Path, *, progress: Progress, bucket: str = "
             _copy_all(source, part, manifest, progress)
             _adapt(part, Path(manifest.data_dir), data_dir)
             _put_into_place(part, data_dir)
+    except sqlite3.DatabaseError as error:
+        raise BackupError(f"{source / DATABASE} is damaged ({error}). Restore another backup.") from error
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise BackupError(f"Nothing was restored: {error.strerror or error}{where}.") from error
@@ -117,7 +122,8 @@ def _adapt(part: Path, was: Path, now: Path) -> None:
     # The lock of a worker that nobody holds says that it died, see `engine.presence`.
     (part / WORKERS).mkdir()
     for (worker,) in claimed:
-        (part / WORKERS / f"{worker}.lock").touch(0o600)
+        if WORKER.fullmatch(worker):
+            (part / WORKERS / f"{worker}.lock").touch(0o600)
 
 
 def _move_inputs(database: sqlite3.Connection, was: Path, now: Path) -> None:

@@ -193,6 +193,14 @@ def test_what_a_killed_restore_left_is_restored_anew(copy: Path, tmp_path: Path)
         (lambda copy: (copy / "manifest.json").unlink(), "is not a backup"),
         (lambda copy: _swap(copy, '"format": 1', '"format": 2'), "a backup of a newer LightWork"),
         (lambda copy: _link(copy / "blobs/results/ab/abc"), "Too many levels of symbolic links"),
+        (lambda copy: (copy / "SHA256SUMS").write_text(f"{'0' * 64}  x\0y\n"), "is damaged in line 1"),
+        (lambda copy: _pipe(copy / "SHA256SUMS"), "this is not a file"),
+        (lambda copy: _pipe(copy / "manifest.json"), "this is not a file"),
+        (lambda copy: (copy / "manifest.json").write_text("[" * 100_000), "manifest.json is damaged"),
+        (lambda copy: _swap(copy, '"jobs": 1', '"jobs": "one"'), "manifest.json is damaged"),
+        (lambda copy: _swap(copy, '"made_at": "2', '"made_at": "x'), "manifest.json is damaged"),
+        (lambda copy: _swap(copy, '"data_dir": "', '"data_dir": null, "was": "'), "manifest.json is damaged"),
+        (lambda copy: _database(copy, b"these are my holiday notes" * 100), "lightwork.sqlite3 is damaged"),
     ],
 )
 def test_a_damaged_backup_is_not_restored_at_all(
@@ -209,9 +217,30 @@ def _swap(copy: Path, old: str, new: str) -> None:
     path.write_text(path.read_text().replace(old, new))
 
 
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _database(copy: Path, data: bytes) -> None:
+    """Another database, with its right checksum."""
+    sums, path = copy / "SHA256SUMS", copy / "lightwork.sqlite3"
+    sums.write_text(sums.read_text().replace(sha256_of(path), sha256(data).hexdigest()))
+    path.write_bytes(data)
+
+
 def _link(path: Path) -> None:
     path.unlink()
     path.symlink_to("/etc/hostname")
+
+
+def test_a_worker_whose_name_leads_elsewhere_leaves_no_file_there(data: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(data / "lightwork.sqlite3")) as database, database:
+        database.execute("UPDATE images SET status = 'PROCESSING', lease_until = 1, worker = '../../escaped'")
+    backup(data, tmp_path / "forged")
+    restore(tmp_path / "forged", tmp_path / "other", progress=silent)
+    assert not [name for name in files(tmp_path) if "escaped" in name]
+    assert not files(tmp_path / "other" / "workers")
 
 
 def test_a_backup_of_a_newer_schema_is_not_restored(copy: Path, tmp_path: Path) -> None:
