@@ -51,16 +51,17 @@ SERVER_SETTINGS = {
 # Any number that nobody else uses: several processes may open a new database at the same time.
 MIGRATION_LOCK = 7811594713
 
-# Nothing where the transaction has changed nothing.
+# Nothing where the transaction has changed nothing. The lock lasts until the server has ended the transaction.
 LEAVE_TOKEN = sa.text("""
     INSERT INTO commits (slot, token, made_at)
     SELECT :slot, :token, 1000000 * CAST(extract(epoch FROM now()) AS bigint)
+    FROM pg_advisory_xact_lock(hashtextextended(:slot, 0))
     WHERE pg_current_xact_id_if_assigned() IS NOT NULL
     ON CONFLICT (slot) DO UPDATE SET token = excluded.token, made_at = excluded.made_at
     RETURNING slot
 """)
-# Waits for a transaction that the server has not ended yet.
-TOKEN = sa.select(commits.c.token).with_for_update()
+# Waits for a transaction that the server has not ended yet; a lock of the row would not, if it is new.
+WAIT_FOR_SLOT = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:slot, 0))")
 FORGET_OLD = sa.text("DELETE FROM commits WHERE made_at < 1000000 * extract(epoch FROM now() - interval '1 day')")
 
 
@@ -174,7 +175,8 @@ class PostgresDatabase(Database):
 
     async def _token_in(self, slot: str) -> str | None:
         async with self._pool.connect() as connection:
-            token: str | None = await connection.scalar(TOKEN.where(commits.c.slot == slot))
+            await connection.execute(WAIT_FOR_SLOT, {"slot": slot})
+            token: str | None = await connection.scalar(sa.select(commits.c.token).where(commits.c.slot == slot))
             return token
 
     async def listen(self, listeners: Listeners) -> None:

@@ -50,6 +50,32 @@ async def test_a_commit_whose_answer_is_lost_is_made_exactly_once(
     check(await rows_of(store))
 
 
+SLOWLY = """
+    CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.7); RETURN NULL; END';
+    CREATE CONSTRAINT TRIGGER slowly AFTER INSERT ON images DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION slowly();
+"""
+
+
+async def test_a_commit_that_the_server_is_still_making_is_waited_for(
+    server: PostgreSQL, tmp_path: Path, kind: str
+) -> None:
+    database = server.new_database()
+    store = Store(tmp_path, server.address(database))
+    await store.open()
+    job = await store.jobs.open(new_job(), START)
+    await asyncio.to_thread(server.sql, SLOWLY, database)
+    async with cutting_proxy(server.port) as proxy:
+        cut_off = Store(tmp_path, server.address(database).replace(str(server.port), str(proxy.port)))
+        await cut_off.open()
+        proxy.cut = "after"
+        added = await cut_off.jobs.add(job.id, new_images("a.jpg"), models=MODELS, now=START)
+        await cut_off.aclose()
+    assert proxy.cuts == 1
+    assert [image.id for image in await store.images.of_job(job.id)] == added
+    await store.aclose()
+
+
 async def test_all_is_finished_once_while_the_server_restarts_again_and_again(
     restarting: PostgreSQL, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
