@@ -29,6 +29,8 @@ OBSTACLES = {
 }
 LOOK_EVERY = 1.0
 LOOKS = 60
+# A connection lasts until so many others have come: those that stay silent cannot use up LightWork's open files.
+MOST_CONNECTIONS = 32
 
 
 class Lag:
@@ -85,6 +87,23 @@ class Probes:
         return web.Response(body=await self._exposition.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
+class Connections:
+    """Those to a server, each of which makes room for later ones."""
+
+    def __init__(self, runner: web.AppRunner) -> None:
+        self._runner = runner
+        self._latest: deque[web.RequestHandler] = deque()
+
+    def new(self) -> asyncio.Protocol:
+        """For somebody who connects."""
+        if self._runner.server is None:
+            raise RuntimeError("the runner was not set up")
+        self._latest.append(connection := self._runner.server())
+        if len(self._latest) > MOST_CONNECTIONS:
+            self._latest.popleft().force_close()
+        return connection
+
+
 @asynccontextmanager
 async def serving_probes(engine: Engine, stop: asyncio.Event, address: Address) -> AsyncIterator[None]:
     """Serve the pages as long as the context lasts. Raises SettingsError where that address cannot be had."""
@@ -94,15 +113,16 @@ async def serving_probes(engine: Engine, stop: asyncio.Event, address: Address) 
         closing.push_async_callback(latest.aclose)
         closing.push_async_callback(runner.cleanup)
         await runner.setup()
-        await _listen(runner, address)
+        closing.callback((await _listen(runner, address)).close)
         watching = asyncio.create_task(lag.watch())
         closing.push_async_callback(_ended, watching)
         yield
 
 
-async def _listen(runner: web.AppRunner, address: Address) -> None:
+async def _listen(runner: web.AppRunner, address: Address) -> asyncio.Server:
+    connections = Connections(runner)
     try:
-        await web.TCPSite(runner, address.host, address.port).start()
+        server = await asyncio.get_running_loop().create_server(connections.new, address.host, address.port)
     except OSError as error:
         why = "another program uses it" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
         raise SettingsError(
@@ -111,6 +131,7 @@ async def _listen(runner: web.AppRunner, address: Address) -> None:
     log.info("health and metrics: http://%s/metrics", address)
     if not _is_loopback(address.host):
         log.warning("health and metrics can be read by everybody who reaches %s", address)
+    return server
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

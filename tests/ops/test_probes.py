@@ -77,6 +77,21 @@ async def test_a_service_that_stops_is_not_ready_and_says_so_until_the_end(tmp_p
         assert await process.stop() == 130
 
 
+async def test_silent_connections_use_up_nothing_and_all_goes_on(tmp_path: Path) -> None:
+    async with service(tmp_path) as process:
+        assert await process.get("livez") == (200, "ok\n")
+        silent = [await asyncio.open_connection("127.0.0.1", process.port) for _ in range(100)]
+        for reader, writer in silent[:60]:
+            async with asyncio.timeout(10):
+                assert await reader.read() == b""  # it was closed to make room
+            writer.close()
+        assert await process.get("livez") == (200, "ok\n")
+        process.drop("a.jpg", photo(1))
+        await process.until(lambda: process.results())
+        for _, writer in silent[60:]:
+            writer.close()
+
+
 async def test_a_port_in_use_is_told_in_a_sentence_before_any_work(tmp_path: Path) -> None:
     process = Service(tmp_path)
     with socket.create_server(("127.0.0.1", process.port)):
