@@ -90,18 +90,19 @@ class Probes:
 class Connections:
     """Those to a server, each of which makes room for later ones."""
 
-    def __init__(self, runner: web.AppRunner) -> None:
-        self._runner = runner
-        self._latest: deque[web.RequestHandler] = deque()
+    def __init__(self, server: web.Server) -> None:
+        self._server = server
 
     def new(self) -> asyncio.Protocol:
         """For somebody who connects."""
-        if self._runner.server is None:
-            raise RuntimeError("the runner was not set up")
-        self._latest.append(connection := self._runner.server())
-        if len(self._latest) > MOST_CONNECTIONS:
-            self._latest.popleft().force_close()
-        return connection
+        self._make_room()
+        # Of many who come at the same moment all are let in first.
+        asyncio.get_running_loop().call_later(LOOK_EVERY, self._make_room)
+        return self._server()
+
+    def _make_room(self) -> None:
+        for oldest in self._server.connections[:-MOST_CONNECTIONS]:
+            oldest.force_close()
 
 
 @asynccontextmanager
@@ -120,7 +121,9 @@ async def serving_probes(engine: Engine, stop: asyncio.Event, address: Address) 
 
 
 async def _listen(runner: web.AppRunner, address: Address) -> asyncio.Server:
-    connections = Connections(runner)
+    if runner.server is None:
+        raise RuntimeError("the runner was not set up")
+    connections = Connections(runner.server)
     try:
         server = await asyncio.get_running_loop().create_server(connections.new, address.host, address.port)
     except OSError as error:
