@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+LONGEST = timedelta(days=36500)  # added to or taken from today it still is a date
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
 
 
@@ -17,7 +18,10 @@ def parse_duration(text: str) -> timedelta:
         return timedelta(0)
     if not stripped or _PART.sub("", stripped):
         raise ValueError('is not a duration; write it with a unit, such as "500ms", "2s", "5m", "24h" or "30d"')
-    return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(stripped)))
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(stripped))
+    if seconds > LONGEST.total_seconds():
+        raise ValueError(f'is too long; the longest is "{LONGEST.days}d", a hundred years')
+    return timedelta(seconds=seconds)
 
 
 def _read(value: object) -> object:

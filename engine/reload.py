@@ -75,6 +75,10 @@ class Reload:
             health.settings_ok = False
             log.warning("The changed settings cannot be used, the old ones stay: %s", self._placed(error))
             return
+        except Exception:
+            health.settings_ok = False
+            log.exception("The changed settings cannot be read, the old ones stay: an error of LightWork's own")
+            return
         self._engine.catalog.adopt(catalog)
         self._engine.changes.tell(settings)
         health.settings_ok, health.reloads = True, health.reloads + 1

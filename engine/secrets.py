@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from engine.errors import SettingsError
+from engine.paths import expanded
 
 _LOOKS_SECRET = re.compile(r"(?:^|_)(?:key|apikey|token|secrets?|passwords?)$")
 
@@ -40,7 +41,12 @@ def read_secrets(environ: Mapping[str, str], cwd: Path) -> Secrets:
 
 def _read(variable: str, environ: Mapping[str, str], cwd: Path) -> str:
     value, file = (environ.get(name, "").strip() for name in (variable, f"{variable}_FILE"))
-    return value if value or not file else read_secret_file(f"{variable}_FILE", cwd / Path(file).expanduser())
+    if value or not file:
+        return value
+    try:
+        return read_secret_file(f"{variable}_FILE", cwd / expanded(Path(file)))
+    except ValueError as error:
+        raise SettingsError(f"{variable}_FILE names {file}, which {error}.") from None
 
 
 def read_secret_file(named_by: str, path: Path) -> str:

@@ -21,6 +21,7 @@ from engine.address import check_address, without_password
 from engine.durations import Duration
 from engine.errors import SettingsError
 from engine.overlap import inside, overlaps
+from engine.paths import PathSetting, expanded, never_opens
 from engine.secrets import Secrets, read_secrets
 from engine.settings_file import SettingsFile, read_settings_file
 from engine.settings_problems import Known, Origins, problem, secret_problems, unknown_variables
@@ -70,7 +71,7 @@ class Section(BaseModel):
 class EngineSettings(Section):
     """How work is done, for every frontend."""
 
-    data_dir: Path = Field(
+    data_dir: PathSetting = Field(
         Path("data"), description="Folder for the database, the services' answers and previews. On a local disk."
     )
     database: Annotated[str, AfterValidator(check_address)] = Field(
@@ -181,11 +182,13 @@ class OpsSettings(Section):
 class WatchSettings(Section):
     """A watched folder; as many as you like, each below a `[[watch]]` of its own."""
 
-    path: Path = Field(description="The folder in which the next four are made.")
-    inbox: Path = Field(Path("inbox"), description="Photos are dropped here.")
-    outbox: Path = Field(Path("outbox"), description="Results appear here.")
-    done: Path = Field(Path("done"), description="Originals are moved here when their result is there.")
-    failed: Path = Field(Path("failed"), description="Originals that cannot be edited are moved here, with the reason.")
+    path: PathSetting = Field(description="The folder in which the next four are made.")
+    inbox: PathSetting = Field(Path("inbox"), description="Photos are dropped here.")
+    outbox: PathSetting = Field(Path("outbox"), description="Results appear here.")
+    done: PathSetting = Field(Path("done"), description="Originals are moved here when their result is there.")
+    failed: PathSetting = Field(
+        Path("failed"), description="Originals that cannot be edited are moved here, with the reason."
+    )
     module: str = Field("", description="The kind of edit; empty: as in `[engine]`.")
     model: str = Field("", description="The image model; empty: as in `[engine]`.")
     settle: Duration = Field(
@@ -215,7 +218,7 @@ class WatchSettings(Section):
     def folders(self) -> dict[str, Path]:
         """Where inbox, outbox, done and failed lie; each may be set to a path outside `path`."""
         named = {"inbox": self.inbox, "outbox": self.outbox, "done": self.done, "failed": self.failed}
-        return {name: self.path / folder.expanduser() for name, folder in named.items()}
+        return {name: self.path / expanded(folder) for name, folder in named.items()}
 
 
 class Settings(BaseSettings):
@@ -274,9 +277,12 @@ def find_config(
     """The settings file that is in force, or None. A file that was named but is not there is a SettingsError."""
     named = config or Path(environ.get("LIGHTWORK_CONFIG", ""))
     if named != Path():
-        path = cwd / named.expanduser()
+        by = "--config" if config else "LIGHTWORK_CONFIG"
+        try:
+            path = cwd / expanded(named)
+        except ValueError as error:
+            raise SettingsError(f"{named}, which {by} names, {error}.") from None
         if not path.is_file():
-            by = "--config" if config else "LIGHTWORK_CONFIG"
             raise SettingsError(f'{path}, which {by} names, is not there. "lightwork init" writes such a file.')
         return path
     folder = user_folder or platformdirs.user_config_path("lightwork", appauthor=False)
@@ -292,8 +298,12 @@ def load_settings(
     line for each thing that is wrong, with file, line and key. The value of a secret is never part of it.
     """
     path = find_config(config, environ, cwd, user_folder=user_folder)
-    file = read_settings_file(path) if path else SettingsFile()
-    settings = _validated(file, environ)
+    try:
+        settings = _validated(read_settings_file(path) if path else SettingsFile(), environ)
+    except RecursionError:
+        raise SettingsError(
+            f"{path or 'the settings'}: keys stand in each other more deeply than can be read."
+        ) from None
     anchored = _anchored(settings, path.parent if path else cwd)
     if clashes := _clashes(anchored):
         raise SettingsError("\n".join(f"{path or 'the settings'}: {clash}" for clash in clashes))
@@ -351,7 +361,7 @@ def _watch_anchored(watch: WatchSettings, base: Path) -> WatchSettings:
 
 
 def _absolute(path: Path, base: Path) -> Path:
-    return base.absolute() / path.expanduser()
+    return base.absolute() / expanded(path)
 
 
 def _clashes(settings: Settings) -> list[str]:
@@ -360,6 +370,9 @@ def _clashes(settings: Settings) -> list[str]:
         for number, watch in enumerate(settings.watch, start=1)
         for name, folder in watch.folders().items()
     }
+    watched = {f"path of [[watch]] no. {number}": watch.path for number, watch in enumerate(settings.watch, start=1)}
+    if lost := never_opens({"[engine] data_dir": settings.engine.data_dir} | watched | folders):
+        return lost
     # A watched folder inside data_dir harms nothing; the other way round the database itself would be taken in.
     data = [line for name, path in folders.items() for line in inside("data_dir", settings.engine.data_dir, name, path)]
     return overlaps(folders) + data

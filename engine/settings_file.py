@@ -13,6 +13,7 @@ from engine.errors import SettingsError
 Place = tuple[str | int, ...]
 
 _ABSENT = object()
+_KEY = re.compile(r"\s*([\w.-]{1,60})\s*=")
 
 
 def at(values: object, place: Place) -> object:
@@ -64,7 +65,7 @@ def _beginnings(text: str) -> list[dict[str, Any] | None]:
 def _read_beginning(text: str) -> dict[str, Any] | None:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -79,6 +80,24 @@ def read_settings_file(path: Path) -> SettingsFile:
         raise SettingsError(f"{path} is not a text file in UTF-8; save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(_syntax_problem(path, str(error))) from None
+    except RecursionError:
+        raise _unreadable(path, text, "its brackets stand in each other more deeply than can be read") from None
+    except ValueError:  # Python reads no number of more than 4300 digits
+        raise _unreadable(path, text, "it holds a number of more digits than can be read") from None
+
+
+def _unreadable(path: Path, text: str, why: str) -> SettingsError:
+    """Names the line at which reading ends, and the key in it; TOML goes on behind what only ends too early."""
+    lines = text.splitlines(keepends=True)
+    for number in range(1, len(lines) + 1):
+        try:
+            tomllib.loads("".join(lines[:number]))
+        except tomllib.TOMLDecodeError:
+            continue
+        except (ValueError, RecursionError):
+            key = _KEY.match(lines[number - 1])
+            return SettingsError(f"{path}, line {number}: {f'{key[1]}: ' if key else ''}{why}.")
+    return SettingsError(f"{path}: {why}.")
 
 
 def _syntax_problem(path: Path, message: str) -> str:

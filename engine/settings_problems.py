@@ -95,7 +95,9 @@ def _sentence(error: ErrorDetails, place: Place, known: Known) -> str:
     context = error.get("ctx", {})
     what = saying.format(**context) if saying else f"is wrong: {error['msg']}"
     right = re.findall("'([^']+)'", context.get("expected", ""))
-    return f"{label(place)} = {_shown(error['input'])} {what}.{_nearest(str(error['input']), right)}"
+    shown = _shown(error["input"])
+    nearest = _nearest(shown.strip('"'), right)
+    return f"{label(place)} = {shown} {what}.{nearest}"
 
 
 def _unknown(place: Place, known: Known) -> str:
@@ -127,7 +129,10 @@ def label(place: Place) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, timedelta):
         value = f"{value.total_seconds():g}s"
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):  # too many digits, or too deep, to be written down
+        return "…"
     if "://" in text or "@" in text:  # an address may hold a password
         text = (text.partition("://")[0] + "://" if "://" in text else '"') + '…"'
     return text if len(text) <= 60 else f"{text[:60]}…"

@@ -1,12 +1,19 @@
 """Settings that change while LightWork works: taken over without losing work, or refused with a sentence."""
 
+import asyncio
 import signal
+import threading
 from pathlib import Path
 
-from hot_folder import photo
+import pytest
+from hot_folder import photo, road_settings
 from servers.gemini import GeminiServer
 from servers.gemini_behaviours import Answer, Delay, Fail
 from service import Service, service
+
+from engine.app import open_engine
+from engine.reload import Reload, Source
+from engine.settings import Settings
 
 TAKEN_OVER = "settings read again"
 MODULE = '[modules.beach]\nprompt = "Make the sea blue."\n'
@@ -45,6 +52,39 @@ async def test_a_broken_file_keeps_the_old_settings_and_is_told_once(tmp_path: P
         process.drop("a.jpg", photo(1))
         await process.until(lambda: process.manifests())
         assert process.log().count("cannot be used") == 1
+
+
+async def test_a_file_that_no_program_can_use_ends_nothing(tmp_path: Path) -> None:
+    unusable = ('[output]\nwatermark = ""\n[limits]\nside = ' + "[" * 5000, '[[watch]]\npath = "~nosuchuser/photos"\n')
+    async with service(tmp_path) as process:
+        for number, toml in enumerate(unusable, start=1):
+            process.configure(toml)
+            await process.until(lambda number=number: process.log().count("the old ones stay") == number)  # type: ignore[misc]
+        process.drop("a.jpg", photo(1))
+        await process.until(lambda: process.results() == {"a.jpg"})
+        assert "Traceback" not in process.log()
+
+
+async def test_an_error_that_nobody_thought_of_changes_nothing_and_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    has_read = threading.Event()
+
+    def read() -> Settings:
+        has_read.set()
+        raise ZeroDivisionError("by a settings file")
+
+    stop, asked = asyncio.Event(), asyncio.Event()
+    asked.set()
+    async with open_engine(road_settings(tmp_path)) as engine, asyncio.timeout(20):
+        reloading = asyncio.create_task(Reload(engine, Source(None, read)).run(stop, asked))
+        await asyncio.to_thread(has_read.wait)
+        stop.set()
+        await reloading
+        assert not engine.health.settings_ok
+        assert engine.health.reloads == 0
+    assert "the old ones stay" in caplog.text
+    assert "by a settings file" in caplog.text
 
 
 async def test_what_needs_a_new_start_is_named_in_one_line(tmp_path: Path) -> None:

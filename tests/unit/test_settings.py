@@ -220,6 +220,68 @@ def test_what_is_not_toml_is_told_with_line_and_column(tmp_path: Path, toml: str
     assert line.startswith(f"config.toml, {where}: this is not TOML: ")
 
 
+@pytest.mark.parametrize(
+    ("toml", "complaint"),
+    [
+        ("[limits]\nside = " + "9" * 5000, "line 2: side: it holds a number of more digits than can be read."),
+        (
+            "[limits]\nmegapixels = 4\nside = [\n" + "[" * 5000 + "]" * 5001,
+            "line 4: its brackets stand in each other more deeply than can be read.",
+        ),
+        ("[engine" + ".a" * 5000 + "]\n", "keys stand in each other more deeply than can be read."),
+        (
+            "[engine]\nconcurrency = 0x" + "f" * 5000,
+            "line 2: [engine] concurrency = … is too large; the largest is 256.",
+        ),
+        (
+            "[engine]\ndata_dir = '~nosuchuser/data'\n",
+            'line 2: [engine] data_dir = "~nosuchuser/data" begins with "~nosuchuser", '
+            "but no such home folder is known here.",
+        ),
+        (
+            "[[watch]]\npath = 'a'\n[[watch]]\npath = 'b'\noutbox = '~nosuchuser'\n",
+            'line 5: [[watch]] outbox = "~nosuchuser" begins with "~nosuchuser", but no such home folder',
+        ),
+        (
+            '[[watch]]\npath = "a\\u0000b"\n',
+            'line 2: [[watch]] path = "a\\u0000b" holds the character \\u0000, which no path can have.',
+        ),
+        *(
+            (
+                f"[engine]\nretention = '{long}'\n",
+                f'line 2: [engine] retention = "{long}" is too long; the longest is "36500d", a hundred years.',
+            )
+            for long in ("36501d", "999999999d", "99999999999999d")
+        ),
+        ("[engine]\ndata_dir = 'loop/data'\n", "[engine] data_dir (HERE/loop/data) is a symbolic link that leads back"),
+        ("[[watch]]\npath = 'a'\n[[watch]]\npath = 'loop'\n", "path of [[watch]] no. 2 (HERE/loop) is a symbolic link"),
+        (
+            "[[watch]]\npath = 'a'\ndone = '../loop'\n",
+            "the done of [[watch]] no. 1 (HERE/a/../loop) is a symbolic link",
+        ),
+        (f"[[watch]]\npath = '{'y' * 300}'\n", "path of [[watch]] no. 1 (HERE/yyyyyyyy"),
+    ],
+    ids=range(14),
+)
+def test_what_no_program_can_use_is_a_mistake_like_any_other(tmp_path: Path, toml: str, complaint: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "a").mkdir()
+    (line,) = complaints(tmp_path, toml)
+    file, told = line[: len("config.toml")], line[len("config.toml") :].removeprefix(", ").removeprefix(": ")
+    assert file == "config.toml"
+    assert told.startswith(complaint.replace("HERE/", ""))
+
+
+def test_a_home_folder_that_nobody_has_is_told_wherever_it_is_named(tmp_path: Path) -> None:
+    nobody = "~nosuchuser/here"
+    with pytest.raises(SettingsError, match=r'^~nosuchuser/here, which --config names, begins with "~nosuchuser"'):
+        load_settings(Path(nobody), {}, tmp_path, user_folder=NO_FOLDER)
+    with pytest.raises(SettingsError, match=r"^~nosuchuser/here, which LIGHTWORK_CONFIG names, begins with"):
+        load_settings(None, {"LIGHTWORK_CONFIG": nobody}, tmp_path, user_folder=NO_FOLDER)
+    with pytest.raises(SettingsError, match=r"^GEMINI_API_KEY_FILE names ~nosuchuser/here, which begins with"):
+        load(tmp_path, "", {"GEMINI_API_KEY_FILE": nobody})
+
+
 def test_a_settings_file_in_another_encoding_is_told(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_bytes("[output]\nwatermark = '© Jörg'".encode("latin-1"))
     with pytest.raises(SettingsError, match=r"config\.toml is not a text file in UTF-8"):
