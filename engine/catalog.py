@@ -79,11 +79,13 @@ Table = Mapping[str, Any]
 class Catalog:
     """Everything that can be chosen, by name, in the order in which it is to be shown.
 
-    The tables themselves never change; `adopt` puts others in their place, all at once.
+    The tables themselves never change; `adopt` puts others in their place, all at once. `generation` counts that: what
+    was worked out from the rows of another generation may not hold any more.
     """
 
     modules: Mapping[str, Module]
     models: Mapping[str, Model]
+    generation: int = field(default=0, init=False, compare=False)
 
     def module(self, name: str) -> Module:
         """The module of that name. Raises NotFound, naming the nearest ones."""
@@ -96,6 +98,7 @@ class Catalog:
     def adopt(self, other: "Catalog") -> None:
         """Hold the rows of `other` from now on. Whoever has got a row keeps it as it was."""
         self.modules, self.models = other.modules, other.models
+        self.generation += 1  # last: what another thread works out meanwhile counts as old
 
     def module_for_folder(self, folder: str) -> Module | None:
         """The module that a folder's name means: "Real Estate" and "real-estate" mean `real_estate`."""

@@ -62,10 +62,12 @@ class Inbox:
         self._references: set[str] = set()
         self._put_off: dict[str, float] = {}
         self._next_scan = 0.0
+        self._settings_changed = asyncio.Event()
         self._trouble = Trouble(log)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until `stop` is set; two processes would take each file twice, so the second waits for the first."""
+        self._engine.changes.listen(lambda _: self._settings_changed.set())
         lock = self._engine.lock(f"inbox-{sha256(self._owner.encode()).hexdigest()[:16]}")
         while not stop.is_set():
             try:
@@ -87,6 +89,9 @@ class Inbox:
 
     async def _look(self, stop: asyncio.Event) -> float:
         """Do what is to be done now; returns for how many seconds there is nothing to do."""
+        if self._settings_changed.is_set():
+            self._settings_changed.clear()
+            self._look_again_at_once()  # photos may have been waiting for a module or model
         try:
             if not await self._premises.open():
                 self._next_scan = 0.0
@@ -104,9 +109,12 @@ class Inbox:
 
     async def _pause(self, stop: asyncio.Event, seconds: float) -> None:
         if self._observer is None:
-            await first_of((stop,), seconds)
+            await first_of((stop, self._settings_changed), seconds)
             return
-        waiting = {asyncio.ensure_future(self._observer.wait(seconds)), asyncio.ensure_future(stop.wait())}
+        waiting = {
+            asyncio.ensure_future(one)
+            for one in (self._observer.wait(seconds), stop.wait(), self._settings_changed.wait())
+        }
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -255,7 +263,7 @@ class Inbox:
         self._job = await self._open_job()
         try:
             await self._taking.take(self._job, photos)
-        except NotFound:  # the job was cancelled in this very moment
+        except NotFound:  # the job was cancelled, or the settings changed, in this very moment
             self._look_again_at_once()
             return
         self._taken.update(photo.key for photo in photos)

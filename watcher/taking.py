@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from engine.app import Engine
-from engine.errors import PhotoIncomplete, PhotoRejected, PlaceError
+from engine.errors import NotFound, PhotoIncomplete, PhotoRejected, PlaceError
 from engine.folder import FolderPlace, remove_error_note, write_error_note
 from engine.job import Job, NewImage, Original, Seen
 from engine.publish import below, is_real, move
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-JOB_FILE_CODES = frozenset({"job_toml", "no_reference"})
+JOB_FILE_CODES = frozenset({"job_toml", "no_reference", "no_row"})
 
 
 class Verdict(Enum):
@@ -98,6 +98,9 @@ class Taking:
             wish = await asyncio.to_thread(self._wishes.of, relative)
         except (PhotoRejected, PhotoIncomplete) as mistake:
             return await asyncio.to_thread(self._mistake, key, mistake)
+        except NotFound as missing:  # a default that was never there, or the settings change in this very moment
+            unknown = PhotoRejected("no_row", str(missing), "Name another one, or put it into the settings.")
+            return await asyncio.to_thread(self._mistake, key, unknown)
         await asyncio.to_thread(self._mended, key)
         hashed = await asyncio.to_thread(self._read, hash_file, path)
         references = [await asyncio.to_thread(self._read, hash_file, reference) for reference in wish.references]

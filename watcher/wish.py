@@ -58,18 +58,18 @@ class Wishes:
         self._module = module
         self._model = model
         self._prompt_file = lru_cache(REMEMBERED_FOLDERS)(self._read_prompt_file)
-        self._job_file = lru_cache(REMEMBERED_FOLDERS)(self._read_job_file)
+        self._checked_job_file = lru_cache(REMEMBERED_FOLDERS)(self._read_job_file)
 
     def of(self, relative: str) -> Wish:
         """The wish for the photo at this path below the inbox.
 
         Raises PhotoRejected if a text or `job.toml` cannot be used, PhotoIncomplete if a reference is not there yet,
-        PlaceError if something cannot be read.
+        PlaceError if something cannot be read, NotFound if the catalog lacks the module or the model.
         """
         photo = PurePosixPath(relative)
         depth, job = self._nearest_job(photo)
         return Wish(
-            module=self._module_for(photo, job, depth),
+            module=self._catalog.module(self._module_for(photo, job, depth)).name,
             model=job.model or self._model,
             prompt=self._own_prompt(photo) or self._shared_prompt(photo, job, depth),
             parameters=self._parameters(job),
@@ -158,7 +158,10 @@ class Wishes:
     def _read_prompt_file(self, path: PurePosixPath, _stat: Stat) -> str:
         return self._text(path)
 
-    def _read_job_file(self, path: PurePosixPath, _stat: Stat) -> JobFile | Mistake | None:
+    def _job_file(self, path: PurePosixPath, stat: Stat) -> JobFile | Mistake | None:
+        return self._checked_job_file(path, stat, self._catalog.generation)
+
+    def _read_job_file(self, path: PurePosixPath, _stat: Stat, _generation: int) -> JobFile | Mistake | None:
         """The mistake is returned instead of raised, so that ten thousand photos do not have it looked for anew."""
         try:
             text = read_note(self._inbox / path, to_key(str(path)))

@@ -8,6 +8,8 @@ import pytest
 from hot_folder import Road, files, opened, photo, road_settings, running
 from servers.gemini import GeminiServer, Refuse
 
+from engine.catalog import load_catalog
+
 
 @pytest.fixture
 def asked(tmp_path: Path, gemini: GeminiServer) -> dict[str, object]:
@@ -93,6 +95,39 @@ async def test_a_mistake_in_a_job_file_holds_its_photos_back_until_it_is_mended(
     await road.until_results("free.jpg", "shop/0.jpg", "shop/1.jpg", "shop/2.jpg")
     assert files(road.failed) == set()
     assert {line["module"] for line in road.reported() if line["name"] != "free.jpg"} == {"product"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "row"), [("module", {"prompt": "x"}), ("model", {"provider": "local", "id": "local"})]
+)
+async def test_photos_wait_for_what_their_job_file_names_until_a_reload_brings_it(
+    road: Road, caplog: pytest.LogCaptureFixture, kind: str, row: dict[str, str]
+) -> None:
+    def take_over(rows: dict[str, dict[str, str]]) -> None:
+        road.engine.catalog.adopt(load_catalog(rows if kind == "model" else {}, rows if kind == "module" else {}))
+        road.engine.changes.tell(road.engine.settings)
+
+    road.drop("sub/job.toml", f'{kind} = "beach"')
+    for number, names in enumerate((["sub/0.jpg"], ["sub/0.jpg", "sub/1.jpg"])):
+        road.drop(f"sub/{number}.jpg", photo(number))
+        await road.until(lambda: files(road.failed) == {"sub/job.toml.error.txt"})
+        assert f'There is no {kind} "beach"' in road.note("sub/job.toml")
+        assert caplog.text.count("Photos in sub wait: sub/job.toml, line 1") == number + 1
+        take_over({"beach": row})
+        await road.until_results(*names)  # long before the next scan
+        assert files(road.failed) == set()
+        take_over({})
+    assert "an error of LightWork's own" not in caplog.text
+
+
+async def test_photos_of_a_folder_whose_module_does_not_exist_wait_and_that_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(road_settings(tmp_path, watch={"module": "beach"})) as road:
+        road.drop("a.jpg", photo(1))
+        await road.until(lambda: 'Photos in . wait: There is no module "beach"' in caplog.text)
+        await road.until(lambda: files(road.failed) == {"job.toml.error.txt"})
+        assert files(road.inbox) == {"a.jpg"}
 
 
 async def test_photos_wait_for_a_reference_that_comes_later(gemini: GeminiServer, asked: dict[str, object]) -> None:

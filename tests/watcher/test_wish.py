@@ -40,6 +40,23 @@ def test_a_photo_of_which_nothing_is_said_gets_the_watchs_module_and_model(inbox
     assert wish(inbox, "a.jpg") == Wish("enhance", "nano_banana", "", Parameters(), 1, (), ())
 
 
+@pytest.mark.parametrize(
+    ("kind", "row"), [("module", {"prompt": "x"}), ("model", {"provider": "local", "id": "local"})]
+)
+def test_a_job_file_is_read_with_the_rows_that_are_there_now(inbox: Path, kind: str, row: dict[str, str]) -> None:
+    catalog, without = load_catalog({}, {}), load_catalog({}, {})
+    with_it = load_catalog({"beach": row} if kind == "model" else {}, {"beach": row} if kind == "module" else {})
+    put(inbox, "sub/job.toml", f'{kind} = "beach"')
+    put(inbox, "sub/a.jpg")
+    reader = wishes(inbox, catalog)
+    for _ in range(2):
+        with pytest.raises(PhotoRejected, match=f'There is no {kind} "beach"'):
+            reader.of("sub/a.jpg")
+        catalog.adopt(with_it)
+        assert getattr(reader.of("sub/a.jpg"), kind) == "beach"
+        catalog.adopt(without)
+
+
 # Module folders
 
 
