@@ -108,11 +108,15 @@ def run(ctx: click.Context, config: Path | None) -> None:
     Which folders, and whether the bot runs, is told by the settings. It works until it is stopped; a new start goes on
     where it was.
     """
+    from engine.early_signals import EarlySignals
+
+    early = EarlySignals()
+    early.record()  # before all that takes its time
     from engine.commands.run import run_until_stopped
     from engine.reload import Source
 
     path = settings_path(ctx, config)
-    sys.exit(run_until_stopped(Source(path, lambda: settings_of(ctx, path))))
+    sys.exit(run_until_stopped(Source(path, lambda: settings_of(ctx, path)), early))
 
 
 @cli.command()

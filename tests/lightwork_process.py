@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -113,9 +113,12 @@ def under_permissions() -> Sequence[str]:
 
 
 @asynccontextmanager
-async def lightwork(folder: Path, *, prefix: Sequence[str] = (), **settings: object) -> AsyncIterator[LightWork]:
+async def lightwork(
+    folder: Path, *, prefix: Sequence[str] = (), environment: Mapping[str, str] | None = None, **settings: object
+) -> AsyncIterator[LightWork]:
     """A process that watches, and that is gone at the end in any case."""
     process = LightWork(folder, prefix=prefix, **settings)
+    process.environment |= environment or {}
     await process.start()
     try:
         yield process

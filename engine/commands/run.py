@@ -13,6 +13,7 @@ from typing import Any
 
 from engine import heap
 from engine.app import Engine, open_engine
+from engine.early_signals import EarlySignals, hangup_signal
 from engine.errors import SettingsError
 from engine.notify import READY, STOPPING, ServiceManager
 from engine.redaction import Redaction, values_of
@@ -30,13 +31,16 @@ INTERRUPTED = 130
 Frontend = Callable[[Engine, asyncio.Event], Coroutine[Any, Any, None]]
 
 
-def run_until_stopped(source: Source) -> int:
-    """Run until SIGINT or SIGTERM; a second one stops at once. Returns the exit code, where nothing hangs."""
+def run_until_stopped(source: Source, early: EarlySignals) -> int:
+    """Run until SIGINT or SIGTERM; a second one stops at once. Returns the exit code, where nothing hangs.
+
+    `early` has recorded what came before.
+    """
     settings = source.read()
     heap.keep_small()
     log_to_stderr(settings)
     try:
-        asyncio.run(_run(settings, source))
+        asyncio.run(_run(settings, source, early))
     except asyncio.CancelledError:
         return INTERRUPTED
     return 0
@@ -60,19 +64,28 @@ def _lines(settings: Settings) -> logging.Formatter:
     return JsonLines(secrets)
 
 
-async def _run(settings: Settings, source: Source) -> None:
+async def _run(settings: Settings, source: Source, early: EarlySignals) -> None:
     if not settings.watch and not settings.telegram.enabled:
         raise SettingsError(
             "Nothing to do: the settings name no [[watch]] folder, and the Telegram bot is not enabled. "
             "`lightwork init` writes such a file."
         )
-    grace = settings.engine.grace
-    async with stop_on_signals(grace) as stop, reload_on_hangup() as asked, open_engine(settings) as engine:
+    async with stop_on_signals(settings.engine.grace) as stop, reload_on_hangup() as asked:
+        if early.stop:
+            log.info("stopped before it began")
+            return
+        if early.hangup:
+            asked.set()
+        await _work(settings, source, stop, asked)
+    _leave_within(AT_ONCE, code=0)
+
+
+async def _work(settings: Settings, source: Source, stop: asyncio.Event, asked: asyncio.Event) -> None:
+    async with open_engine(settings) as engine:
         async with _watched(engine, stop), _managed(stop), asyncio.TaskGroup() as group:
             group.create_task(serve(engine, frontends(), stop))
             group.create_task(Reload(engine, source).run(stop, asked))
         log.info("stopped")
-    _leave_within(AT_ONCE, code=0)
 
 
 @asynccontextmanager
@@ -128,9 +141,8 @@ async def serve(engine: Engine, frontends: list[Frontend], stop: asyncio.Event) 
 
 @asynccontextmanager
 async def reload_on_hangup() -> AsyncIterator[asyncio.Event]:
-    """An event that each SIGHUP sets; but where a terminal is used, its end means what it always means."""
-    asked, loop = asyncio.Event(), asyncio.get_running_loop()
-    hangup = None if os.isatty(0) else getattr(signal, "SIGHUP", None)
+    """An event that each SIGHUP sets, where that asks for a reload."""
+    asked, loop, hangup = asyncio.Event(), asyncio.get_running_loop(), hangup_signal()
     if hangup:
         loop.add_signal_handler(hangup, asked.set)
     try:

@@ -1,13 +1,14 @@
 """`lightwork run` as a service of its own: what it serves over HTTP, what it logs, and its settings file."""
 
+import os
 import socket
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
 from exposition import Family, Labels, parse
-from lightwork_process import LightWork
+from lightwork_process import LightWork, lightwork
 
 TIMEOUT = aiohttp.ClientTimeout(total=10)
 
@@ -75,3 +76,32 @@ async def service(folder: Path, **given: object) -> AsyncIterator[Service]:
     finally:
         if process.process.returncode is None:
             await process.kill()
+
+
+@asynccontextmanager
+async def starting(
+    folder: Path, *, prefix: Sequence[str] = ()
+) -> AsyncIterator[tuple[LightWork, Callable[[], Awaitable[None]]]]:
+    """A process in the middle of its start: it reads its key from a pipe, and waits there until it is given one."""
+    pipe = folder / "key"
+    os.mkfifo(pipe)
+    ends: list[int] = []
+
+    def is_read() -> bool:
+        with suppress(OSError):  # nobody has opened the other end
+            ends[:] = ends or [os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)]
+        return bool(ends)
+
+    async def give_key() -> None:
+        await process.until(is_read)
+        os.write(ends[-1], b"test")
+        os.close(ends.pop())
+
+    environment = {"GEMINI_API_KEY": "", "GEMINI_API_KEY_FILE": str(pipe)}
+    async with lightwork(folder, prefix=prefix, environment=environment) as process:
+        await process.until(is_read)
+        try:
+            yield process, give_key
+        finally:
+            for end in ends:
+                os.close(end)

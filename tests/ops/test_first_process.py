@@ -11,9 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 from hot_folder import photo
+from lightwork_process import LightWork
 from servers.gemini import GeminiServer
 from servers.gemini_behaviours import Delay, Hang
-from service import Service, service
+from service import service, starting
 
 CONTAINER = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "--")
 
@@ -25,7 +26,7 @@ def container() -> Sequence[str]:
     return CONTAINER
 
 
-def first_process(process: Service) -> psutil.Process:
+def first_process(process: LightWork) -> psutil.Process:
     """LightWork itself, seen from outside."""
     (inside,) = psutil.Process(process.process.pid).children()
     return inside
@@ -83,3 +84,11 @@ async def test_a_second_signal_ends_it_at_once_and_killed_decoders_leave_no_zomb
         os.kill(inside.pid, signal.SIGTERM)
         async with asyncio.timeout(10):
             assert await process.process.wait() == 130
+
+
+async def test_a_stop_that_comes_during_its_start_is_not_lost(tmp_path: Path) -> None:
+    async with starting(tmp_path, prefix=container()) as (process, give_key):
+        os.kill(first_process(process).pid, signal.SIGTERM)
+        await give_key()
+        assert await process.process.wait() == 0
+        assert "stopped before it began" in process.log()
