@@ -21,7 +21,7 @@ LightWork works without a settings file. `lightwork init` writes one, `config.ex
 - **The environment** wins over the file: `LIGHTWORK_ENGINE__CONCURRENCY=4` sets `concurrency` below `[engine]`.
   Lists are written as JSON: `LIGHTWORK_WATCH='[{"path": "photos"}]'`.
 - **Paths** are relative to the folder of the settings file, or to the current folder if there is none.
-- **Times** are written `500ms`, `2s`, `5m`, `24h`, `30d`; **sizes** `500KB`, `50MB`, `2GB`.
+- **Times** are written `500ms`, `2s`, `5m`, `24h`, `30d`, up to `36500d`; **sizes** `500KB`, `50MB`, `2GB`.
 - A key that does not exist is an error that names the line and the nearest right key.
 """
 
