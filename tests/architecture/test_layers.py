@@ -75,8 +75,8 @@ def test_everything_that_is_imported_is_required_and_the_other_way_round() -> No
     assert required - set().union(*sources.values()) == NEEDED_WITHOUT_AN_IMPORT
 
 
-# aiosqlite is named in the database's address only; zoneinfo reads tzdata where the system has no zones.
-NEEDED_WITHOUT_AN_IMPORT = {"aiosqlite", "tzdata"}
+# zoneinfo reads tzdata where the system has no zones.
+NEEDED_WITHOUT_AN_IMPORT = {"tzdata"}
 
 
 def _normal(name: str) -> str:
