@@ -25,6 +25,15 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a pr
 DENIED = pytest.mark.skipif(platform.machine() not in MACHINES, reason="the numbers of system calls are not known here")
 
 
+def has_landlock(version: int = 1) -> bool:
+    return ctypes.CDLL(None).syscall(444, None, 0, 1) >= version
+
+
+LANDLOCK = pytest.mark.skipif(
+    sys.platform != "linux" or not has_landlock(), reason="this kernel has no Landlock, or a container hides it"
+)
+
+
 PR_GET_NO_NEW_PRIVS = 39
 TGKILL = {"x86_64": 234, "aarch64": 131}
 
@@ -152,9 +161,8 @@ async def test_a_worker_reaches_no_other_program(decoder: Decoder) -> None:
 
 
 @LINUX
+@LANDLOCK
 async def test_a_worker_changes_no_file(decoder: Decoder, tmp_path: Path) -> None:
-    if not has_landlock():
-        pytest.skip("this kernel has no Landlock, or a container hides it")
     (tmp_path / "mine").write_text("mine")
     for deed in (write, append, remove, rename, link, make_a_folder):
         with pytest.raises(WorkerError, match="PermissionError"):
@@ -164,9 +172,8 @@ async def test_a_worker_changes_no_file(decoder: Decoder, tmp_path: Path) -> Non
 
 
 @LINUX
+@LANDLOCK
 async def test_a_worker_reads_no_keys_no_settings_and_no_photos(decoder: Decoder, tmp_path: Path) -> None:
-    if not has_landlock():
-        pytest.skip("this kernel has no Landlock, or a container hides it")
     (tmp_path / "mine").write_text("mine")
     checkout = Path(__file__).parents[2]
     outside = (tmp_path / "mine", checkout / "config.example.toml", Path("/etc/passwd"), Path(sys.executable))
@@ -208,7 +215,3 @@ async def test_a_worker_can_do_its_work(decoder: Decoder, tmp_path: Path, photos
     prepared = await decoder.prepare(heic, sha256="", limits=Limits(), edge=512, preview_edge=32)
     assert (await decoder.finish(prepared.sent, prepared.facts, preview_edge=32, watermark="Größe Привет")).data
     assert (await decoder.run(edit, prepared.sent, "enhance", 1.0)).startswith(b"\xff\xd8")
-
-
-def has_landlock(version: int = 1) -> bool:
-    return ctypes.CDLL(None).syscall(444, None, 0, 1) >= version
