@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
-from filelock import Timeout
+from filelock import FileLock, Timeout
 
 from engine.app import Engine
 from engine.errors import NotFound, PlaceError
@@ -70,12 +70,25 @@ class Inbox:
         self._engine.changes.listen(lambda _: self._settings_changed.set())
         lock = self._engine.lock(f"inbox-{sha256(self._owner.encode()).hexdigest()[:16]}")
         while not stop.is_set():
-            try:
-                with lock.acquire(timeout=0):
-                    await self._watch_alone(stop)
-            except Timeout:
-                self._trouble.began("lock", f"{self._root} is watched by another LightWork; waiting for that to end.")
+            if not self._acquired(lock):
                 await first_of((stop,), AWAY_WAIT)
+                continue
+            try:
+                await self._watch_alone(stop)
+            finally:
+                lock.release()
+
+    def _acquired(self, lock: FileLock) -> bool:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            self._trouble.began("lock", f"{self._root} is watched by another LightWork; waiting for that to end.")
+        except OSError as error:
+            self._trouble.began("lock", f"{lock.lock_file} cannot be used ({error.strerror}); waiting.")
+        else:
+            self._trouble.ended("lock", f"{self._root} is watched.")
+            return True
+        return False
 
     async def _watch_alone(self, stop: asyncio.Event) -> None:
         for job in await self._engine.store.jobs.list(owner=self._owner, collecting=True):

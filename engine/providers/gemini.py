@@ -31,6 +31,8 @@ GOOGLE = "https://generativelanguage.googleapis.com"
 # The SDK's own timeout comes first; this one is for the day on which it does not come.
 BELT = 5.0
 CHECK_TIMEOUT = 20.0
+# What the service makes if no size is asked for; models that know no other refuse to be asked for one.
+DEFAULT_SIZE = "1K"
 
 T = TypeVar("T")
 
@@ -138,7 +140,7 @@ def _config(request: Request) -> "GenerateContentConfig":
     from google.genai import types
 
     model = request.model
-    size = request.size if len(model.sizes) > 1 else None
+    size = request.size if set(model.sizes) - {DEFAULT_SIZE} else None
     thinking = types.ThinkingConfig(thinking_level=types.ThinkingLevel(model.thinking)) if model.thinking else None
     return types.GenerateContentConfig(
         response_modalities=["TEXT", "IMAGE"],  # IMAGE alone hides the words of a refusal

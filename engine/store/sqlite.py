@@ -29,7 +29,7 @@ Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 log = logging.getLogger(__name__)
 
 IN_USE = ("locked", "busy")
-PASSING_TROUBLES = (*IN_USE, "full", "disk i/o error", "unable to open")
+PASSING_TROUBLES = (*IN_USE, "full", "disk i/o error", "unable to open", "readonly")
 READERS = 4
 BUSY_TIMEOUT_MS = 5000
 RETRY_AFTER = 0.25

@@ -50,6 +50,7 @@ async def test_the_photo_and_the_prompt_arrive_as_they_are_and_an_edited_picture
         (request(width=200, height=300, size="2K"), {"aspectRatio": "2:3", "imageSize": "2K"}),
         (request(aspect="16:9"), {"aspectRatio": "16:9", "imageSize": "1K"}),
         (request(LITE), {"aspectRatio": "3:2"}),
+        (request(dataclasses.replace(BANANA, sizes=("2K",)), size="2K"), {"aspectRatio": "3:2", "imageSize": "2K"}),
         (request(inputs=()), {"imageSize": "1K"}),
         (request(LITE, inputs=()), {}),
         (request(dataclasses.replace(BANANA, aspects=())), {"imageSize": "1K"}),

@@ -1,5 +1,6 @@
 """Trouble with disks and shares is no fault of a photo: it waits, the log says why once, and work goes on by itself."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,17 @@ async def test_an_outbox_on_a_drive_of_its_own_that_is_away_is_not_written_to(
         await road.until_idle()
         assert files(road.done) == {"a.jpg"}
         assert gemini.posts == 1
+
+
+async def test_a_lock_that_cannot_be_had_is_told_and_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    owner = f"watch:{tmp_path / 'photos'}"
+    lock = tmp_path / "data" / "locks" / f"inbox-{sha256(owner.encode()).hexdigest()[:16]}.lock"
+    lock.mkdir(parents=True)
+    async with running(road_settings(tmp_path), away=True) as road:
+        await road.until(lambda: "cannot be used (Is a directory); waiting." in caplog.text)
+        lock.rmdir()
+        await road.until(road.inbox.is_dir)
+        road.drop("a.jpg", photo(1))
+        await road.until_results("a.jpg")
