@@ -76,7 +76,7 @@ class Program:
         self._arrived = asyncio.Condition()
         self._passes: set[asyncio.Task[int]] = set()
         self._deliveries = Deliveries(
-            store, "folder", self, now=now, lock=lock_of(data_dir, "folder-deliveries"), at_once=100
+            store, "folder", self, now=now, lock=lock_of(data_dir, "folder-deliveries"), in_hand=100
         )
 
     async def hand_over(self, delivery: Delivery) -> None:
