@@ -176,34 +176,33 @@ class Client:
 
         Raises FileNotFoundError, Unreachable, ChatClosed or Rejected.
         """
-        while True:
-            # Not in there: chats that are told to wait would hold up the files of all others.
-            await self.ready(origin.chat, len(parcels))
-            async with self._uploads:
-                with suppress(Skipped):
-                    return await self._send_files(origin, kind, parcels, reply_to)
+        where = {
+            "reply_parameters": _reply(reply_to),
+            "rate_limit_args": Haste.ELSEWHERE,
+            "write_timeout": UPLOAD_TIMEOUT,
+            "read_timeout": UPLOAD_TIMEOUT,
+        }
 
-    async def _send_files(self, origin: Origin, kind: str, parcels: Sequence[Parcel], reply_to: int) -> list[int]:
+        async def call(chat: int, thread: int | None) -> Sequence[Message]:
+            while True:
+                # Not in there: chats that are told to wait would hold up the files of all others.
+                await self.ready(chat, len(parcels))
+                async with self._uploads:
+                    with suppress(Skipped):
+                        return await self._upload(chat, kind, parcels, **where, message_thread_id=thread)
+
+        return [message.message_id for message in await self._in_chat(origin, call)]
+
+    async def _upload(self, chat: int, kind: str, parcels: Sequence[Parcel], **where: Any) -> Sequence[Message]:
         with ExitStack() as closing:
             files = await opened(parcels, closing)
             captions = [parcel.caption[:LONGEST_CAPTION] for parcel in parcels]
-            timeouts = {"write_timeout": UPLOAD_TIMEOUT, "read_timeout": UPLOAD_TIMEOUT}
-
-            async def call(chat: int, thread: int | None) -> Sequence[Message]:
-                where: dict[str, Any] = {
-                    "message_thread_id": thread,
-                    "reply_parameters": _reply(reply_to),
-                    "rate_limit_args": Haste.ELSEWHERE,
-                    **timeouts,
-                }
-                if len(files) > 1:
-                    made = InputMediaPhoto if kind == PHOTOS else InputMediaDocument
-                    media = [made(file, caption) for file, caption in zip(files, captions, strict=True)]
-                    return await self.bot.send_media_group(chat, media, **where)
-                send: Any = self.bot.send_photo if kind == PHOTOS else self.bot.send_document
-                return [await send(chat, files[0], caption=captions[0], **where)]
-
-            return [message.message_id for message in await self._in_chat(origin, call)]
+            if len(files) > 1:
+                made = InputMediaPhoto if kind == PHOTOS else InputMediaDocument
+                media = [made(file, caption) for file, caption in zip(files, captions, strict=True)]
+                return await self.bot.send_media_group(chat, media, **where)
+            send: Any = self.bot.send_photo if kind == PHOTOS else self.bot.send_document
+            return [await send(chat, files[0], caption=captions[0], **where)]
 
     async def _in_chat(self, origin: Origin, call: Callable[[int, int | None], Awaitable[T]]) -> T:
         """Make a call for where the chat is now: groups become supergroups, and topics are deleted."""
