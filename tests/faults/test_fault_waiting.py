@@ -136,7 +136,7 @@ async def test_when_a_day_is_used_up_another_id_in_the_catalog_lets_all_go_on(
         await shop.until(lambda: _none_in_work(shop, job_id))
         assert await shop.closed_gate() == "day"
         asked = server.posts
-        assert asked > 1
+        assert 1 <= asked < 12
         if not is_at_start:
             shop.engine.catalog.adopt(usable_catalog(changed))
             await shop.engine.claims.catalog_changed()

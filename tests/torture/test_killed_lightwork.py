@@ -52,8 +52,8 @@ STILL_TO_BE_HANDED_OVER = """
 """
 IN_THE_CALL = "in the call"
 STEPS = {
-    "after the intake of a drop": "call engine.claim:Claims.wake 1",
     "before the intake of an album": "call bot.album:Albums.take 2",
+    "after the intake of a drop": "call engine.claim:Claims.wake 1",
     "while photos are fetched": "call engine.store.staging:Staging.queue 2",
     "after the claim": "call engine.work:Work.do 3",
     "before the call": "call engine.providers.gemini:Gemini.generate 2",
