@@ -29,9 +29,9 @@ from watcher.selection import Selected
 from watcher.taking import variation_name
 from watcher.tree import Hashed, hash_file, to_key
 
-# The first photos are on their way before the others are read.
+# The first photos are on their way before the others are read; then more at a time, as each time costs a commit.
 FIRST_BATCH = 8
-BATCH = 50
+BATCH = 400
 SHOWN_FAILURES = 20
 # No file has this for its hash: the work finds out what is wrong with the photo, and tells.
 UNREAD = Hashed("unread", 0, 0)
@@ -109,7 +109,7 @@ async def _take_in(engine: Engine, job: Job, order: Order, bill: Bill) -> None:
     number = FIRST_BATCH
     try:
         while batch := list(islice(rest, number)):
-            number = BATCH
+            number = min(2 * number, BATCH)
             images = [image for one in batch for image in await asyncio.to_thread(_images, one, order)]
             await engine.intake.add(job.id, images)
         await engine.intake.close(job.id)

@@ -26,10 +26,15 @@ def in_foreground(command: Coroutine[Any, Any, int], console: Console, settings:
     teller.setFormatter(Redaction("%(message)s", "", values_of(settings.secrets)))
     logging.basicConfig(level=logging.WARNING, handlers=[teller])
     try:
-        return asyncio.run(command)
+        return asyncio.run(_begun(command))
     except asyncio.CancelledError:
         console.print("Stopped at once. A picture that was in work may be paid for again when you go on.")
         return INTERRUPTED
+
+
+async def _begun(command: Coroutine[Any, Any, int]) -> int:
+    heap.freeze_soon()
+    return await command
 
 
 class _Teller(logging.Handler):

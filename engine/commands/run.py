@@ -81,6 +81,7 @@ async def _run(settings: Settings, source: Source, early: EarlySignals) -> None:
 
 
 async def _work(settings: Settings, source: Source, stop: asyncio.Event, asked: asyncio.Event) -> None:
+    heap.freeze_soon()
     async with open_engine(settings) as engine:
         async with _watched(engine, stop), _managed(stop), asyncio.TaskGroup() as group:
             group.create_task(serve(engine, frontends(), stop))

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from engine.errors import NotFound
 from engine.job import ImageStatus, Job, JobStatus, NewImage, NewJob, Seen
 from engine.store.database import Database, Topic, insert_into
-from engine.store.rows import JOB_COLUMNS, inputs_json, job_of, new_id, source_of
+from engine.store.rows import JOB_COLUMNS, flat, inputs_json, job_of, new_id, source_of
 from engine.store.schema import UNFINISHED_JOB, deliveries, images, jobs
 from engine.store.seen import remember
 
@@ -228,7 +227,7 @@ def image_row(job: sa.Row[Any], image: NewImage, number: int, now: datetime) -> 
         "model": image.model,
         "prompt": image.prompt,
         "final_prompt": "",
-        "parameters": asdict(image.parameters),
+        "parameters": flat(image.parameters),
         "sample": image.sample,
         "tier": image.tier,
         "place": dict(image.place),

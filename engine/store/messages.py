@@ -1,13 +1,13 @@
 """Statements about messages of chats: which job, and which of its images, a message is about."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.job import Shown
 from engine.store.database import Database, insert_into
+from engine.store.rows import flat
 from engine.store.schema import messages
 
 COLUMNS = tuple(messages.c[name] for name in Shown.__dataclass_fields__)
@@ -20,7 +20,7 @@ async def show(connection: AsyncConnection, shown: Sequence[Shown]) -> None:
     insert = insert_into(messages, connection)
     changed = {c.name: insert.excluded[c.name] for c in messages.c if not c.primary_key}
     upsert = insert.on_conflict_do_update(index_elements=[messages.c.chat, messages.c.message], set_=changed)
-    await connection.execute(upsert, [asdict(one) for one in shown])
+    await connection.execute(upsert, [flat(one) for one in shown])
 
 
 class Messages:

@@ -4,7 +4,6 @@ A file stays here while it lies in its inbox, so that neither a restart nor a sh
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -12,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.job import Seen
 from engine.store.database import Database, insert_into
+from engine.store.rows import flat
 from engine.store.schema import seen
 
 OUR_RESULTS = "lightwork:results"
@@ -24,7 +24,7 @@ async def remember(connection: AsyncConnection, files: Sequence[Seen], now: date
     insert = insert_into(seen, connection)
     changed = {c.name: insert.excluded[c.name] for c in seen.c if not c.primary_key}
     upsert = insert.on_conflict_do_update(index_elements=[seen.c.owner, seen.c.key], set_=changed)
-    await connection.execute(upsert, [asdict(file) | {"taken_at": now} for file in files])
+    await connection.execute(upsert, [flat(file) | {"taken_at": now} for file in files])
 
 
 async def forget(connection: AsyncConnection, files: Iterable[Seen]) -> None:

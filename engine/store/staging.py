@@ -4,7 +4,6 @@ A staged image is PENDING without a turn, so that no claim finds it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -17,7 +16,7 @@ from engine.job import ImageStatus, Job, NewImage, Seen, Shown
 from engine.store.database import Database, Topic
 from engine.store.jobs import OPEN, count_finished, image_row, next_turn, owe_deliveries
 from engine.store.messages import show
-from engine.store.rows import JOB_COLUMNS, inputs_json, job_of, source_of
+from engine.store.rows import JOB_COLUMNS, flat, inputs_json, job_of, source_of
 from engine.store.schema import images, jobs
 from engine.store.seen import remember
 
@@ -92,7 +91,7 @@ class Staging:
             "model": image.model,
             "prompt": image.prompt,
             "final_prompt": final_prompt,
-            "parameters": asdict(image.parameters),
+            "parameters": flat(image.parameters),
         }
 
         async def work(connection: AsyncConnection) -> bool:
