@@ -7,19 +7,19 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from engine.catalog import Model, Module
 from engine.errors import PhotoError
-from engine.job import Ending, Image, ImageStatus
+from engine.job import Ending, Image, ImageStatus, Original
 from engine.lane import Lane
 from engine.outage import Outage
 from engine.provider import Misconfigured, ModelGone, NoPicture, RateLimited, Refused, Transient
 from engine.retry import BUSY, LASTING, PAUSE, Closing, Decision, Fail, Policy, Release, RetryAt, backoff, decide
-from engine.store import Gate, Store
+from engine.store import Gate, Store, key_of
 from engine.tally import Tally
 from engine.trouble import Trouble
 
@@ -93,7 +93,7 @@ class Settlement:
         if isinstance(error, PermissionError) and await asyncio.to_thread(_folder_is_readable, error):
             advice = "Change its permissions and have it edited again."
             await self._reject(ticket, "denied", "The photo may not be read.", advice)
-        elif isinstance(error, FileNotFoundError) and not await asyncio.to_thread(_any_missing, markers):
+        elif isinstance(error, FileNotFoundError) and await asyncio.to_thread(_is_gone, ticket.image.inputs, markers):
             why = "The photo was taken away before it was its turn."
             await self._reject(ticket, "gone", why, "Put it back to have it edited.")
         else:
@@ -198,6 +198,14 @@ class Settlement:
 
 def _outage(gate: Gate, now: datetime) -> Outage:
     return Outage(gate.provider, gate.model_id, gate.kind, gate.why, gate.advice, gate.closed_until, now)
+
+
+def _is_gone(photos: Sequence[Original], markers: Sequence[str]) -> bool:
+    """Whether a photo is missing from a place that is there. A share may come back, or go, while that is looked at."""
+    if _any_missing(markers):
+        return False
+    is_missing = any(key_of(photo.path) is not None or not Path(photo.path).exists() for photo in photos)
+    return is_missing and not _any_missing(markers)
 
 
 def _any_missing(paths: Iterable[str]) -> bool:
