@@ -68,6 +68,7 @@ class Engine:
     upkeep: Upkeep
     now: Callable[[], datetime]
     on_finished: list[Callable[[], None]]
+    tell_finished: Callable[[], None]
     idle: asyncio.Event
     tally: Tally
     health: Health
@@ -81,7 +82,7 @@ class Engine:
             async with asyncio.TaskGroup() as services:
                 renewing = services.create_task(self.claims.renew_forever())
                 delivering = services.create_task(self.folders.run(stop))
-                listening = services.create_task(self.store.listen(queued=self.claims.wake, ended=self._tell_ended))
+                listening = services.create_task(self.store.listen(queued=self.claims.wake, ended=self.tell_finished))
                 self.health.works("engine")
                 await self._work_until(stop)
                 self.idle.set()
@@ -91,11 +92,6 @@ class Engine:
         finally:
             self.upkeep.stop()
             await self.claims.hand_back()
-
-    def _tell_ended(self) -> None:
-        """Call all in `on_finished`."""
-        for listener in self.on_finished:
-            listener()
 
     def lock(self, name: str) -> FileLock:
         """A lock among all processes of this data folder; the system lets go of it when its process dies."""
@@ -306,6 +302,7 @@ def _assemble(
         upkeep=Upkeep(store, claims, now=now, retention=engine.retention),
         now=now,
         on_finished=on_finished,
+        tell_finished=tell,
         idle=asyncio.Event(),
         tally=tally,
         health=health,

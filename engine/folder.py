@@ -156,9 +156,8 @@ def _move_original(images: Sequence[Image], place: FolderPlace, tag: str) -> Mov
     failures = [image for image in images if image.status is not ImageStatus.COMPLETED]
     failed = len(failures) == len(images)
     target = Path(place.failed if failed else place.done)
-    depth = place.key.count("/")
-    publish.below(target.parents[depth], str(target.relative_to(target.parents[depth])))
-    if not publish.is_real(path.parents[depth], path):
+    publish.below(_root(target, place), str(target.relative_to(_root(target, place))))
+    if not publish.is_real(_root(path, place), path):
         return Moved({}, left)  # a folder of the inbox is a link by now, and what it leads to is somebody else's
     moved: Path | None
     if publish.is_moving(path, tag=tag) or path.exists():
@@ -173,6 +172,11 @@ def _move_original(images: Sequence[Image], place: FolderPlace, tag: str) -> Mov
         moved = publish.find(target, original.sha256) or target  # a killed process has moved it, or a person
     _leave_note(moved if failed else None, failures, place)
     return Moved({str(path): str(moved)}, left)
+
+
+def _root(path: Path, place: FolderPlace) -> Path:
+    """The inbox, `done/` or `failed/` that the photo's key is relative to."""
+    return path.parents[place.key.count("/")]
 
 
 def _move_sidecar(sidecar: Path, folder: Path, tag: str) -> None:
