@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from filelock import FileLock, Timeout
@@ -90,22 +91,22 @@ class Deliveries:
             room = self._most_in_hand - len(self._in_hand)
             if not room or not (self._lock.is_locked or self._acquired()):
                 return 0
-            due = await self._store.deliveries.due(self._frontend, self._now(), limit=room, without=self._in_hand)
-            self._in_hand |= {delivery.id: delivery.job_id for delivery in due}
-            for delivery in due:
-                group.create_task(self._do(delivery))
-            if not self._in_hand:
-                self._lock.release()
+            try:
+                due = await self._store.deliveries.due(self._frontend, self._now(), limit=room, without=self._in_hand)
+                for delivery in due:
+                    task = group.create_task(self._do(delivery))
+                    self._in_hand[delivery.id] = delivery.job_id
+                    task.add_done_callback(partial(self._done, delivery))  # also if it is cancelled before it begins
+            finally:
+                if not self._in_hand:
+                    self._lock.release()
             return len(due)
 
     async def _do(self, delivery: Delivery) -> None:
-        try:
-            with about(job=delivery.job_id, image=delivery.image_id):
-                await self._hand_over(delivery)
-        finally:
-            self._done(delivery)
+        with about(job=delivery.job_id, image=delivery.image_id):
+            await self._hand_over(delivery)
 
-    def _done(self, delivery: Delivery) -> None:
+    def _done(self, delivery: Delivery, _: asyncio.Task[None]) -> None:
         others_waited = len(self._in_hand) >= self._most_in_hand
         del self._in_hand[delivery.id]
         if not self._in_hand and not self._turn.locked():

@@ -1,7 +1,9 @@
 """What a courier may do wrong."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -31,3 +33,21 @@ async def test_a_mistake_of_a_courier_delays_its_duty_and_the_row_says_no_more_t
         told = [error for (error,) in database.execute("SELECT error FROM deliveries WHERE attempt > 0")]
     assert told == ["LightWork made a mistake (KeyError); its log says more."]
     assert "/bot123:key/" in caplog.text  # where a filter hides it
+
+
+async def test_who_is_cancelled_while_looking_for_duties_leaves_them_to_others(tmp_path: Path) -> None:
+    async with opened(settings_for(tmp_path), tmp_path) as shop:
+
+        def cancelled_now() -> datetime:
+            task = asyncio.current_task()
+            assert task
+            task.cancel()
+            return shop.clock()
+
+        lock = shop.engine.lock("test")
+        duties = Deliveries(shop.engine.store, "folder", Clumsy(), now=cancelled_now, lock=lock)
+        looking = asyncio.create_task(duties.hand_over_due())
+        await asyncio.wait((looking,))
+        assert looking.cancelled()
+        with shop.engine.lock("test").acquire(timeout=0):
+            pass
