@@ -5,7 +5,7 @@ import inspect
 import io
 import json
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -71,6 +71,11 @@ class HotFolder:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data if isinstance(data, bytes) else data.encode())
         return path
+
+    def drop_photos(self, names: Collection[str]) -> None:
+        """Drop a small photo under each name, all of them different."""
+        for seed, name in enumerate(sorted(names)):
+            self.drop(name, photo(seed))
 
     def results(self) -> set[str]:
         """What lies in the outbox, without reports."""

@@ -133,7 +133,7 @@ async def test_many_chats_together_are_never_too_fast(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["sendMessage", "sendPhoto", "sendDocument"])
 async def test_a_chat_that_is_told_to_wait_waits_alone(tmp_path: Path, method: str) -> None:
-    holding = Holding(ANNA, method, seconds=80)
+    holding = Holding(ANNA, method, seconds=200)
     server = TelegramServer(rule=holding, clock=hurried_clock)
     async with server, talking(tmp_path, server):
         server.user(ANNA).sends_photo(photo(1), caption="Warmer.")

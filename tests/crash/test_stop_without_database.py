@@ -2,48 +2,17 @@
 
 import asyncio
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
+from held_database import held
 from hot_folder import files, photo
-from lightwork_process import LightWork, lightwork
+from lightwork_process import lightwork
 from servers.remote import Service
 
 GRACE = 1.0
 # Twice the grace and ten seconds, and some more on a computer that has much else to do.
 WITHIN = 2 * GRACE + 15
 NAMES = {f"{number}.jpg" for number in range(4)}
-HOLDER = """
-import sqlite3, sys
-database = sqlite3.connect(sys.argv[1], isolation_level=None)
-database.execute("BEGIN IMMEDIATE")
-print("held", flush=True)
-sys.stdin.read()
-"""
-
-
-@asynccontextmanager
-async def held(database: Path) -> AsyncIterator[None]:
-    """Nobody else can write rows."""
-    holder = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", HOLDER, database, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert holder.stdin
-    assert holder.stdout
-    try:
-        assert await holder.stdout.readline() == b"held\n"
-        yield
-    finally:
-        holder.stdin.close()
-        await holder.wait()
-
-
-def drop_all(process: LightWork) -> None:
-    for seed, name in enumerate(sorted(NAMES)):
-        process.drop(name, photo(seed))
 
 
 async def test_the_first_signal_stops_it_within_its_time_and_the_next_start_goes_on(
@@ -51,7 +20,7 @@ async def test_the_first_signal_stops_it_within_its_time_and_the_next_start_goes
 ) -> None:
     async with lightwork(tmp_path, model="nano_banana", url=service.url, grace=f"{GRACE}s") as process:
         await process.until(process.failed.is_dir, within=60)
-        drop_all(process)
+        process.drop_photos(NAMES)
         await process.until(lambda: process.log().count(" → ") == len(NAMES), within=60)
         async with held(process.database):
             await process.until(lambda: "cannot be written" in process.log(), within=60)
@@ -75,7 +44,7 @@ async def test_an_idle_one_stops_as_well(tmp_path: Path) -> None:
 async def test_the_second_signal_stops_it_at_once(tmp_path: Path, service: Service) -> None:
     async with lightwork(tmp_path, model="nano_banana", url=service.url, grace="1h") as process:
         await process.until(process.failed.is_dir, within=60)
-        drop_all(process)
+        process.drop_photos(NAMES)
         await process.until(lambda: process.log().count(" → ") == len(NAMES), within=60)
         async with held(process.database):
             await process.until(lambda: "cannot be written" in process.log(), within=60)

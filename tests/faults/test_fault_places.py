@@ -1,28 +1,15 @@
 """A database that another process holds, a disk that becomes read-only, a share that is really unmounted."""
 
-import asyncio
 import subprocess
-import sys
 from pathlib import Path
 
+from held_database import held
 from hot_folder import files, photo
 from lightwork_process import LightWork, in_namespace, lightwork
 from servers.gemini import GeminiServer
 from servers.gemini_behaviours import Delay
 
 NAMES = {f"{number}.jpg" for number in range(4)}
-HOLDER = """
-import sqlite3, sys
-database = sqlite3.connect(sys.argv[1], isolation_level=None)
-database.execute("BEGIN IMMEDIATE")
-print("held", flush=True)
-sys.stdin.read()
-"""
-
-
-def drop_all(process: LightWork) -> None:
-    for seed, name in enumerate(sorted(NAMES)):
-        process.drop(name, photo(seed))
 
 
 async def told(process: LightWork, words: str) -> None:
@@ -41,18 +28,11 @@ async def test_a_database_that_another_process_holds_is_waited_for_and_nothing_i
 ) -> None:
     server.default = Delay(0.5)
     async with lightwork(tmp_path, url=server.url, model="nano_banana") as process:
-        drop_all(process)
+        process.drop_photos(NAMES)
         await process.until(lambda: server.posts == len(NAMES))
-        holder = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", HOLDER, process.database, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        assert holder.stdin is not None
-        assert holder.stdout is not None
-        assert await holder.stdout.readline() == b"held\n"
-        await told(process, "cannot be written (database is locked); waiting.")
-        assert files(process.done) < NAMES
-        holder.stdin.close()
-        await holder.wait()
+        async with held(process.database):
+            await told(process, "cannot be written (database is locked); waiting.")
+            assert files(process.done) < NAMES
         await process.until(lambda: files(process.done) == NAMES)
         assert (process.results(), server.posts) == (NAMES, len(NAMES))
         assert process.log().count("cannot be written") == 1
@@ -65,7 +45,7 @@ async def test_an_outbox_that_becomes_read_only_is_waited_for(tmp_path: Path) ->
     async with lightwork(tmp_path, prefix=prepared) as process:
         await process.until(process.failed.is_dir)
         within(process, "mount", "-o", "remount,ro", str(outbox))
-        drop_all(process)
+        process.drop_photos(NAMES)
         await told(process, "Results wait: Read-only file system")
         assert files(process.inbox) == NAMES
         within(process, "mount", "-o", "remount,rw", str(outbox))
@@ -80,7 +60,7 @@ async def test_what_was_bought_is_kept_until_a_read_only_disk_can_be_written_aga
     blobs = tmp_path / "data" / "blobs"
     prepared = in_namespace(f'mkdir -p "{blobs}" && mount -t tmpfs none "{blobs}"')
     async with lightwork(tmp_path, prefix=prepared, url=server.url, model="nano_banana") as process:
-        drop_all(process)
+        process.drop_photos(NAMES)
         await process.until(lambda: server.posts == len(NAMES))
         within(process, "mount", "-o", "remount,ro", str(blobs))
         await told(process, "cannot be used (Read-only file system); pictures wait.")

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -66,9 +66,12 @@ class Service(LightWork):
 
 
 @asynccontextmanager
-async def service(folder: Path, **given: object) -> AsyncIterator[Service]:
+async def service(
+    folder: Path, *, environment: Mapping[str, str] | None = None, **given: object
+) -> AsyncIterator[Service]:
     """A service that is ready, and gone at the end in any case."""
     process = Service(folder, **given)  # type: ignore[arg-type]
+    process.environment |= environment or {}
     await process.start()
     try:
         await process.until(process.is_ready)

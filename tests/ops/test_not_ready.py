@@ -1,13 +1,11 @@
 """A service whose database is away says so at once, lives on, and is ready again by itself; nothing is paid twice."""
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 import psutil
-from hot_folder import files, photo
+from hot_folder import files
 from servers.gemini import GeminiServer
 from servers.gemini_behaviours import Delay
 from servers.postgresql import postgresql
@@ -33,8 +31,7 @@ async def said_quickly(process: Service, page: str) -> tuple[int, str]:
 
 
 async def asked_for_all(process: Service, server: GeminiServer) -> None:
-    for seed, name in enumerate(sorted(NAMES)):
-        process.drop(name, photo(seed))
+    process.drop_photos(NAMES)
     await process.until(lambda: server.posts == len(NAMES))
 
 
@@ -61,29 +58,16 @@ async def test_a_disk_below_the_database_that_refuses_writes_is_told_and_waited_
         assert process.log().count("cannot be written") == process.log().count("can be written again") == 1
 
 
-@asynccontextmanager
-async def on_postgresql(folder: Path, address: str, **given: object) -> AsyncIterator[Service]:
-    process = Service(folder, **given)  # type: ignore[arg-type]
-    process.environment = {"LIGHTWORK_ENGINE__DATABASE": address}
-    await process.start()
-    try:
-        await process.until(process.is_ready)
-        yield process
-    finally:
-        if process.process.returncode is None:
-            await process.kill()
-
-
 async def is_told_to_be_down(process: Service) -> bool:
     return "lightwork_database_up 0.0" in (await process.get("metrics"))[1]
 
 
 async def test_a_postgresql_server_that_is_stopped_is_told_and_waited_for(tmp_path: Path) -> None:
     with postgresql() as database:
-        address = database.address(database.new_database())
+        address = {"LIGHTWORK_ENGINE__DATABASE": database.address(database.new_database())}
         async with (
             GeminiServer(default=Delay(1.0)) as server,
-            on_postgresql(tmp_path, address, url=server.url, model="nano_banana") as process,
+            service(tmp_path, environment=address, url=server.url, model="nano_banana") as process,
         ):
             await asked_for_all(process, server)
             database.stop()

@@ -119,8 +119,7 @@ async def test_a_tree_of_folders_is_mirrored(road: Road, tmp_path: Path, way: Ca
 
 async def test_photos_in_folders_made_this_very_moment_are_not_missed(road: Road) -> None:
     names = {f"{one}/{two}/{three}/x.jpg" for one in "abc" for two in "abc" for three in "ab"}
-    for seed, name in enumerate(sorted(names)):
-        road.drop(name, photo(seed))
+    road.drop_photos(names)
     await road.until_results(*names)
     assert len(await road.images()) == len(names)
 
