@@ -3,7 +3,7 @@
 Guarantees:
 1. A job is one duty of several steps. Each step is noted before it is made and after, so that after a crash what was
    sent is not sent again.
-2. A step whose answer was lost is made once more, never a third time; the last message then offers to send all again.
+2. An album whose answer was lost is sent once more, never a third time; the last message then offers to send all again.
 3. A chat that is closed to the bot gets its results when it is open again.
 """
 
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 RESULT = "result"
 CONTROL = "control"
 MOST_TRIES = 2
+# The last message has the buttons and says what is doubtful: a line too many harms less than none.
+MOST_TRIES_OF_LAST = 5
 
 Send = Callable[[], Awaitable[list[Shown]]]
 
@@ -86,7 +88,7 @@ class _Handing:
             for step in steps(images, await self._delivery_wish(), largest_file=self._largest_file()):
                 await self._send(step)
             await notices.end(self._job)
-            await self._make(CONTROL, lambda: self._send_control(images))
+            await self._make(CONTROL, lambda: self._send_control(images), most_tries=MOST_TRIES_OF_LAST)
         else:
             await notices.end(self._job)
             if self._errand.ending == EXPIRED:
@@ -111,9 +113,9 @@ class _Handing:
         settings = self._engine.settings
         return int(settings.limits.bytes) * 100 if settings.telegram.local_files else LARGEST_FILE
 
-    async def _make(self, name: str, send: Send, weight: int = 1) -> None:
+    async def _make(self, name: str, send: Send, weight: int = 1, *, most_tries: int = MOST_TRIES) -> None:
         step = self._receipt.setdefault(name, {"tries": 0})
-        if "messages" in step or "why" in step or step["tries"] >= MOST_TRIES:
+        if "messages" in step or "why" in step or step["tries"] >= most_tries:
             return
         if step["tries"]:  # its answer was lost: not again before the line is there
             await self._client.answers()

@@ -62,9 +62,14 @@ class Clock:
 
 @asynccontextmanager
 async def talking(
-    folder: Path, server: TelegramServer, *, now: Callable[[], datetime] = _utc_now, **options: Any
+    folder: Path,
+    server: TelegramServer,
+    *,
+    now: Callable[[], datetime] = _utc_now,
+    faster: float = FASTER,
+    **options: Any,
 ) -> AsyncIterator[Engine]:
-    """The bot, running until the block ends."""
+    """The bot, running until the block ends; its own seconds towards Telegram are `faster`."""
     async with open_engine(settings_for(folder, server, **options), now=now) as engine:
         stop = asyncio.Event()
 
@@ -72,8 +77,8 @@ async def talking(
             await talk(
                 engine,
                 stop,
-                monotonic=lambda: time.monotonic() * FASTER,
-                sleep=lambda seconds: asyncio.sleep(seconds / FASTER),
+                monotonic=lambda: time.monotonic() * faster,
+                sleep=lambda seconds: asyncio.sleep(seconds / faster),
             )
 
         running = asyncio.create_task(serve(engine, [bot], stop))

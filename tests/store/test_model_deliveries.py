@@ -362,7 +362,7 @@ class DeliveryMachine(RuleBasedStateMachine):
 def form_of(profile: settings, kind: str) -> settings:
     """All examples of the profile in the long form; in the short one few, and no time is spent on shrinking."""
     if profile.max_examples > 100:
-        return settings(stateful_step_count=60)
+        return settings(stateful_step_count=60, phases=[Phase.generate])
     return settings(max_examples=10 if kind == "sqlite" else 3, stateful_step_count=30, phases=[Phase.generate])
 
 
