@@ -76,7 +76,12 @@ class Program:
         self._arrived = asyncio.Condition()
         self._passes: set[asyncio.Task[int]] = set()
         self._deliveries = Deliveries(
-            store, "folder", self, now=now, lock=lock_of(data_dir, "folder-deliveries"), in_hand=100
+            store,
+            "folder",
+            self,
+            now=now,
+            lock=lock_of(data_dir, "folder-deliveries"),
+            in_hand=10000,  # more than an example has
         )
 
     async def hand_over(self, delivery: Delivery) -> None:
@@ -362,7 +367,7 @@ class DeliveryMachine(RuleBasedStateMachine):
 def form_of(profile: settings, kind: str) -> settings:
     """All examples of the profile in the long form; in the short one few, and no time is spent on shrinking."""
     if profile.max_examples > 100:
-        return settings(stateful_step_count=60, phases=[Phase.generate])
+        return settings(stateful_step_count=60)
     return settings(max_examples=10 if kind == "sqlite" else 3, stateful_step_count=30, phases=[Phase.generate])
 
 
