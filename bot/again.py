@@ -33,15 +33,17 @@ class Again:
 
     async def redo(self, job: Job, by: Origin, request: str, *, number: int = 0) -> str | None:
         """New samples of all finished images, or of the one with that number."""
-        images = await self._images(job, ImageStatus.COMPLETED, number)
+        images = _chosen(await self._images(job), ImageStatus.COMPLETED, number)
         new = [replace(_copy(image), sample=1 + self._rng.getrandbits(SAMPLE_BITS)) for image in images]
         return await self._make(job, by, request, new, errand_of(job).wish, key=f"redo:{job.id}:{number}")
 
     async def retry(self, job: Job, by: Origin, request: str) -> str | None:
-        """The failed images once more, as they were."""
-        images = await self._images(job, ImageStatus.FAILED, 0)
-        new = [_copy(image) for image in images]
-        return await self._make(job, by, request, new, errand_of(job).wish, key=f"retry:{job.id}")
+        """The failed images once more, as they were; those that were never queued, as they were to be."""
+        images, errand = await self._images(job), errand_of(job)
+        said = errand.prompt_of(images)
+        failed = _chosen(images, ImageStatus.FAILED)
+        new = [replace(_copy(one), prompt=one.prompt if one.final_prompt else said[one.id]) for one in failed]
+        return await self._make(job, by, request, new, errand.wish, key=f"retry:{job.id}")
 
     async def refine(self, job: Job, image: Image, by: Origin, request: str, text: str, *, reply_to: int) -> str | None:
         """Edit a result as a text says."""
@@ -59,12 +61,8 @@ class Again:
             size, digest = await asyncio.to_thread(lambda: (path.stat().st_size, sha256_of(path)))
         return Original(blobs.address(key), digest, size, 0)
 
-    async def _images(self, job: Job, status: ImageStatus, number: int) -> list[Image]:
-        numbered = enumerate(in_order(await self._engine.store.images.of_job(job.id, limit=job.total)), start=1)
-        images = [image for at, image in numbered if image.status is status and number in (0, at)]
-        if not images:
-            raise NotFound("There is no such picture in this job.")
-        return images
+    async def _images(self, job: Job) -> list[Image]:
+        return in_order(await self._engine.store.images.of_job(job.id, limit=job.total))
 
     async def _make(
         self,
@@ -89,6 +87,15 @@ class Again:
             return None
         await self._engine.intake.stage(opened.id, new, seen=[Seen(owner, request, 0, 0, "", opened.id)])
         return opened.id
+
+
+def _chosen(images: Sequence[Image], status: ImageStatus, number: int = 0) -> list[Image]:
+    """Those of a status: the one with that number, or with 0 all of them. Raises NotFound if there are none."""
+    numbered = enumerate(images, start=1)
+    chosen = [image for at, image in numbered if image.status is status and number in (0, at)]
+    if not chosen:
+        raise NotFound("There is no such picture in this job.")
+    return chosen
 
 
 def _copy(image: Image) -> NewImage:

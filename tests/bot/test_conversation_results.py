@@ -73,6 +73,20 @@ async def test_what_failed_is_listed_with_its_reason_and_can_be_tried_again(
             assert len(await engine.store.jobs.list()) == 2
 
 
+async def test_a_photo_that_was_not_there_is_tried_again_with_the_caption_of_its_album(
+    telegram: TelegramServer, tmp_path: Path
+) -> None:
+    anna = telegram.user(ANNA)
+    away = Rejects(400, "Bad Request: wrong file_id or the file is temporarily unavailable")
+    telegram.rule = lambda call: away if call.method == "getFile" and len(telegram.called("getFile")) == 2 else None
+    async with talking(tmp_path, telegram) as engine:
+        await anna.sends_album([photo(1), photo(2)], caption="Warmer.")
+        anna.presses(await heard(telegram, ANNA, "Done: 1 of 2."), "Try again: 1")
+        await heard(telegram, ANNA, "Done.")
+        (image,) = await images_of_newest(engine)
+        assert (image.name, image.prompt) == ("photo-2.jpg", "Warmer.")
+
+
 async def test_before_and_after_are_shown_side_by_side(telegram: TelegramServer, tmp_path: Path) -> None:
     anna = telegram.user(ANNA)
     async with talking(tmp_path, telegram):
