@@ -39,6 +39,8 @@ NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 CLOSED_CHAT = timedelta(days=1)
 # What Telegram says, beside "forbidden", where the bot may not write (any more).
 CLOSED = ("chat not found", "not enough rights", "no rights to send", "write_forbidden", "topic_closed", "deactivated")
+# What Telegram says, and any proxy before it, where a request is too large: 413, which the library has no error for.
+TOO_LARGE = "too large"
 UPLOADS_AT_ONCE = 8
 PHOTOS, FILES = "photos", "files"
 
@@ -241,6 +243,8 @@ async def translated(call: Callable[[], Awaitable[T]]) -> T:
     except RetryAfter:
         raise Unreachable("Telegram asks to wait.", perhaps_done=False) from None
     except TelegramError as error:
+        if TOO_LARGE in str(error).lower():
+            raise Rejected("Telegram does not accept it: it is too large.") from None
         sentence = f"Telegram cannot be reached ({type(error).__name__})."
         raise Unreachable(sentence, perhaps_done=_is_perhaps_done(error)) from None
 

@@ -21,7 +21,7 @@ from bot.client import PHOTOS, ChatClosed, Client, Rejected, Unreachable
 from bot.errand import EXPIRED, Errand, errand_of
 from bot.failure import failure_lines
 from bot.notice import Notices
-from bot.parcel import LARGEST_FILE, Step, first_apart, in_order, is_fit_as_photo, steps
+from bot.parcel import LARGEST_FILE, Step, first_apart, in_order, is_sent_whole, steps
 from bot.people import People, user_key
 from bot.sentences import speaking
 from bot.upload import Parcel
@@ -158,9 +158,8 @@ class _Handing:
 
     @asynccontextmanager
     async def _parcels(self, step: Step) -> AsyncIterator[list[Parcel]]:
-        """Beside the files, small previews do; alone, the photos are as good as they can be."""
-        alone = self._receipt["wish"]["delivery"] == "photo"
-        small = [image for image in step.images if step.kind == PHOTOS and not (alone and is_fit_as_photo(image))]
+        delivery = self._receipt["wish"]["delivery"]
+        small = [image for image in step.images if step.kind == PHOTOS and not is_sent_whole(image, delivery)]
         async with self._files([preview_key(image.id, "after") for image in small]) as previews:
             found = {image.id: path for image, path in zip(small, previews, strict=True) if path}
             full = [image for image in step.images if image.id not in found]

@@ -1,6 +1,6 @@
 """In which messages results are sent: pictures first, then the files in full quality, never more than fit. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from bot.client import FILES, PHOTOS
@@ -38,8 +38,8 @@ def steps(images: Sequence[Image], delivery: str, *, largest_file: int = LARGEST
     """The albums of a job's finished images; `delivery` is "both", "photo" or "file"."""
     made = [image for image in images if image.status is ImageStatus.COMPLETED]
     files = [image for image in made if image.result["bytes"] <= largest_file]
-    photos = _chunks(made, ALBUM_BYTES, weighs=False) if delivery != "file" else []
-    documents = _chunks(files, max(ALBUM_BYTES, largest_file), weighs=True) if delivery != "photo" else []
+    photos = _chunks(made, ALBUM_BYTES, lambda image: _bytes_as_photo(image, delivery)) if delivery != "file" else []
+    documents = _chunks(files, max(ALBUM_BYTES, largest_file), _bytes) if delivery != "photo" else []
     return [
         *(Step(f"photo:{number}", PHOTOS, chunk) for number, chunk in enumerate(photos)),
         *(Step(f"file:{number}", FILES, chunk) for number, chunk in enumerate(documents)),
@@ -51,6 +51,11 @@ def in_order(images: Iterable[Image]) -> list[Image]:
     return sorted(images, key=lambda image: (image.place.get("message", 0), image.ordinal))
 
 
+def is_sent_whole(image: Image, delivery: str) -> bool:
+    """Whether a photo is the result itself. Beside the files, small previews do."""
+    return delivery == "photo" and is_fit_as_photo(image)
+
+
 def is_fit_as_photo(image: Image) -> bool:
     """Whether Telegram takes the result itself as a photo, and not only its preview."""
     result = image.result
@@ -58,12 +63,20 @@ def is_fit_as_photo(image: Image) -> bool:
     return bool(is_small and result["format"] == "JPEG")
 
 
-def _chunks(images: Sequence[Image], bytes_: int, *, weighs: bool) -> list[tuple[Image, ...]]:
+def _bytes(image: Image) -> int:
+    return int(image.result["bytes"])
+
+
+def _bytes_as_photo(image: Image, delivery: str) -> int:
+    return _bytes(image) if is_sent_whole(image, delivery) else 0
+
+
+def _chunks(images: Sequence[Image], most: int, weigh: Callable[[Image], int]) -> list[tuple[Image, ...]]:
     chunks: list[list[Image]] = []
     weight = 0
     for image in images:
-        size = image.result["bytes"] if weighs else 0
-        if not chunks or len(chunks[-1]) == ALBUM or weight + size > bytes_:
+        size = weigh(image)
+        if not chunks or len(chunks[-1]) == ALBUM or weight + size > most:
             chunks.append([])
             weight = 0
         chunks[-1].append(image)

@@ -11,6 +11,7 @@ from PIL import Image as Picture
 from servers.gemini import GeminiServer
 from servers.gemini_behaviours import Refuse
 from servers.telegram import TelegramServer
+from servers.telegram_behaviours import TOO_LARGE, Raw
 from servers.telegram_behaviours import Refuse as Rejects
 from servers.telegram_chats import Message
 from servers.telegram_wire import Call
@@ -209,3 +210,15 @@ async def test_a_file_that_telegram_does_not_take_holds_back_no_other(telegram: 
         control = await heard(telegram, ANNA, "Done: all 3.")
         assert [one.name for one in sent(telegram, ANNA, "document")] == ["good.jpg", "fine.jpg"]
         assert "ZIP" in control.text
+
+
+async def test_an_album_that_is_too_large_for_one_request_is_sent_one_by_one(
+    telegram: TelegramServer, tmp_path: Path
+) -> None:
+    anna = telegram.user(ANNA)
+    telegram.plan("sendMediaGroup", TOO_LARGE, Raw(413, "<html>413</html>"))  # by Telegram, and by a proxy before it
+    async with talking(tmp_path, telegram):
+        await anna.sends_album([photo(1), photo(2)], caption="Warmer.")
+        await heard(telegram, ANNA, "Done: all 2.")
+        assert (len(sent(telegram, ANNA, "photo")), len(sent(telegram, ANNA, "document"))) == (2, 2)
+        assert len(telegram.called("sendMediaGroup")) == 2

@@ -68,6 +68,14 @@ def test_every_file_is_sent_once_and_no_album_is_too_large(sizes: list[int]) -> 
     assert all(sum(one.result["bytes"] for one in album) <= LARGEST_FILE for album in albums)
 
 
+def test_photos_weigh_what_is_sent_of_them() -> None:
+    full = [image(number, 9_000_000) for number in range(10)]
+    assert names(full, "photo") == [("photo:0", PHOTOS, 5), ("photo:1", PHOTOS, 5)]
+    assert names(full, "both")[0] == ("photo:0", PHOTOS, 10), "beside the files only previews go out"
+    too_large_for_a_photo = [image(number, 11_000_000) for number in range(10)]
+    assert names(too_large_for_a_photo, "photo") == [("photo:0", PHOTOS, 10)]
+
+
 def test_results_are_in_the_order_of_the_messages() -> None:
     late = image(5, place={"message": 1})
     assert [one.ordinal for one in in_order([image(2), late])] == [5, 2]
