@@ -24,7 +24,7 @@ from telegram.error import BadRequest, ChatMigrated, Forbidden, RetryAfter, Tele
 
 from bot.grouping import Origin
 from bot.limiter import Haste, Limiter, Skipped
-from bot.upload import Parcel, opened
+from bot.upload import Parcel, Unreadable, opened
 from engine.errors import LightWorkError, PlaceError
 
 T = TypeVar("T")
@@ -176,7 +176,7 @@ class Client:
     async def send_files(self, origin: Origin, kind: str, parcels: Sequence[Parcel], *, reply_to: int = 0) -> list[int]:
         """Send 1 to 10 `PHOTOS` or `FILES`, several of them as an album; returns the messages' ids, in order.
 
-        Raises FileNotFoundError, Unreachable, ChatClosed or Rejected.
+        Raises Unreachable, ChatClosed, Rejected, or OSError if a file cannot be opened or read.
         """
         where = {
             "reply_parameters": _reply(reply_to),
@@ -229,7 +229,7 @@ class _Migrated(Exception):
 
 
 async def translated(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call to Telegram; raises only errors of LightWork's own tree, or Skipped."""
+    """Make a call to Telegram; raises only errors of LightWork's own tree, Skipped, or OSError of this computer's."""
     try:
         return await call()
     except ChatMigrated as error:
@@ -243,6 +243,8 @@ async def translated(call: Callable[[], Awaitable[T]]) -> T:
     except RetryAfter:
         raise Unreachable("Telegram asks to wait.", perhaps_done=False) from None
     except TelegramError as error:
+        if isinstance(error.__cause__, Unreadable):
+            raise error.__cause__ from None
         if TOO_LARGE in str(error).lower():
             raise Rejected("Telegram does not accept it: it is too large.") from None
         sentence = f"Telegram cannot be reached ({type(error).__name__})."

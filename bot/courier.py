@@ -135,6 +135,9 @@ class _Handing:
         except (Rejected, FileNotFoundError) as error:
             log.warning("job %s: %s cannot be sent: %s", self._job.id[-8:], name, error)
             step["why"] = str(error)
+        except OSError:  # this computer's own trouble
+            await self._was_not_made(step)
+            raise
         else:
             step["messages"] = [one.message for one in shown]
         await self._note(shown)

@@ -1,7 +1,7 @@
 """Files on their way to Telegram: opened and read in threads, so that no chat waits for a disk."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -23,8 +23,12 @@ class Parcel:
     caption: str
 
 
+class Unreadable(OSError):
+    """A file on its way to Telegram cannot be read to its end; Telegram takes nothing of such a request."""
+
+
 async def opened(parcels: Iterable[Parcel], closing: ExitStack) -> list[InputFile]:
-    """The files of parcels, which `closing` closes. Raises FileNotFoundError."""
+    """The files of parcels, which `closing` closes. Raises OSError."""
     return await asyncio.to_thread(lambda: [_opened(parcel, closing) for parcel in parcels])
 
 
@@ -48,5 +52,12 @@ class _ReadInThreads(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         chunks = iter(self._stream)
-        while part := await asyncio.to_thread(lambda: b"".join(islice(chunks, CHUNKS_AT_ONCE))):
+        while part := await asyncio.to_thread(_next_of, chunks):
             yield part
+
+
+def _next_of(chunks: Iterator[bytes]) -> bytes:
+    try:
+        return b"".join(islice(chunks, CHUNKS_AT_ONCE))
+    except OSError as error:
+        raise Unreadable(error.errno, error.strerror, error.filename) from error

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from conversation import ANNA, BEN, heard, kept, said, sent, talking
+from conversation import ANNA, BEN, Clock, heard, kept, said, sent, talking
 from hot_folder import photo
 from servers.gemini import GeminiServer
 from servers.gemini_behaviours import Hang
@@ -15,7 +15,7 @@ from servers.telegram import TelegramServer
 from servers.telegram_behaviours import Cut, Raw, Refuse, flood
 from servers.telegram_wire import Call
 
-HOUR = timedelta(hours=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 SENDING = {"sendMessage", "sendPhoto", "sendDocument", "sendMediaGroup"}
 
 
@@ -29,6 +29,41 @@ async def test_an_outage_is_waited_out_and_everything_arrives_once(telegram: Tel
         control = await heard(telegram, ANNA, "Done: all 2.", within=20)
         assert (len(sent(telegram, ANNA, "photo")), len(sent(telegram, ANNA, "document"))) == (2, 2)
         assert "Send again" not in str(control.labels)
+
+
+async def test_trouble_of_this_computers_disk_uses_up_no_tries(telegram: TelegramServer, tmp_path: Path) -> None:
+    anna, clock = telegram.user(ANNA), Clock()
+    telegram.rule = lambda call: Raw() if call.method == "sendPhoto" else None
+    async with talking(tmp_path, telegram, now=clock) as engine:
+
+        async def times_put_off() -> int:
+            owed = await engine.store.deliveries.due("telegram", clock() + HOUR, limit=1)
+            return owed[0].attempt if owed else 0
+
+        async def fails(times: int) -> None:
+            for _ in range(times):
+                before = await times_put_off()
+                clock.skip(engine, MINUTE)
+                async with asyncio.timeout(10):
+                    while await times_put_off() <= before:  # noqa: ASYNC110 - a row rings no bell
+                        await asyncio.sleep(0.01)
+
+        anna.sends_photo(photo(1), caption="Warmer.")
+        await telegram.until(lambda: telegram.called("sendPhoto"))
+        (result,) = (tmp_path / "data" / "blobs" / "kept").iterdir()
+        aside = result.rename(tmp_path / "aside")
+        telegram.rule = lambda _: None
+        result.mkdir()  # cannot be opened
+        await fails(3)
+        result.rmdir()
+        result.symlink_to("/proc/self/mem")  # can be opened, but not read
+        await fails(3)
+        result.unlink()
+        aside.rename(result)
+        clock.skip(engine, MINUTE)
+        await heard(telegram, ANNA, "Done.")
+        assert "Telegram did not say" not in said(telegram, ANNA, "Done.")[0].text
+        assert len(sent(telegram, ANNA, "document")) == 1
 
 
 async def test_a_message_about_a_job_whose_sending_is_never_acknowledged_is_there_twice_at_the_most(
