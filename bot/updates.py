@@ -33,7 +33,7 @@ from bot.presses import REFINE, Presses
 from bot.sentences import language_for, speaking
 from bot.words import LastWords
 from engine.errors import NotFound
-from engine.job import Job, JobStatus, Shown
+from engine.job import ImageStatus, Job, JobStatus, Shown
 
 log = logging.getLogger(__name__)
 
@@ -211,7 +211,7 @@ class Updates:
         elif shown.role in {RESULT, REFINE}:
             await self._refine(shown, job, message, text, person)
         elif shown.role == CONTROL and job.completed == 1:
-            image = next(one for one in await self._desk.images(job) if one.result)
+            image = next(one for one in await self._desk.images(job) if one.status is ImageStatus.COMPLETED)
             await self._refine(Shown(shown.chat, shown.message, job.id, image.id), job, message, text, person)
         else:
             self._say(message, person, "hint.reply_to_one" if shown.role == CONTROL else "hint.too_late")

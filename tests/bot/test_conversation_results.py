@@ -17,7 +17,7 @@ from servers.telegram_chats import Message
 from servers.telegram_wire import Call
 
 from engine.app import Engine
-from engine.job import Image
+from engine.job import Image, ImageStatus
 
 
 async def images_of_newest(engine: Engine) -> list[Image]:
@@ -146,6 +146,23 @@ async def test_a_reply_to_a_result_edits_that_result(telegram: TelegramServer, t
         assert image.inputs[0].sha256 == sha256(second.data).hexdigest()
         assert telegram.chat(ANNA).reactions[wish.id] == ["👀"]
         assert sent(telegram, ANNA, "document")[-1].reply_to is wish
+
+
+async def test_a_reply_to_the_last_message_edits_the_only_result_also_where_others_failed(
+    telegram: TelegramServer, tmp_path: Path
+) -> None:
+    anna = telegram.user(ANNA)
+    async with GeminiServer(default=None) as gemini:
+        gemini.plan.append(Refuse("IMAGE_SAFETY"))
+        async with talking(tmp_path, telegram, model="nano_banana", gemini=gemini.url, concurrency=1) as engine:
+            await anna.sends_album([photo(1), photo(2)], caption="Warmer.")
+            control = await heard(telegram, ANNA, "Done: 1 of 2.")
+            (before,) = [one for one in await images_of_newest(engine) if one.status is ImageStatus.COMPLETED]
+            await kept(engine, control)
+            anna.writes("Colder.", reply_to=control)
+            await heard(telegram, ANNA, "Done.")
+            (image,) = await images_of_newest(engine)
+            assert (image.name, image.prompt) == (before.name, "Colder.")
 
 
 async def test_refine_asks_for_the_words_and_takes_the_reply(telegram: TelegramServer, tmp_path: Path) -> None:
