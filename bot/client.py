@@ -101,11 +101,19 @@ class Client:
             await self._keep_move(chat, to)
 
     async def say(self, origin: Origin, text: str, *, buttons: Buttons = (), reply_to: int = 0) -> int:
-        """Send a text, in several messages if it is too long for one; returns the last one's id."""
-        parts = split(text)
-        for part in parts[:-1]:
-            await self._send(origin, part, (), reply_to)
-        return await self._send(origin, parts[-1], buttons, reply_to)
+        """Send a text, in several messages if it is too long for one; returns the last one's id.
+
+        If only some of them could be sent, it counts as perhaps done.
+        """
+        *parts, last = split(text)
+        sent = 0
+        try:
+            for part in parts:
+                sent = await self._send(origin, part, (), reply_to)
+            return await self._send(origin, last, buttons, reply_to)
+        except Unreachable as error:
+            error.perhaps_done = error.perhaps_done or bool(sent)
+            raise
 
     async def _send(self, origin: Origin, text: str, buttons: Buttons, reply_to: int) -> int:
         async def call(chat: int, thread: int | None) -> Message:

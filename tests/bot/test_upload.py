@@ -1,22 +1,23 @@
-"""Files are opened and read where nobody waits for the disk."""
+"""Files are opened and read where nobody waits for the disk; what has arrived in part is not taken for lost."""
 
 import asyncio
 import io
 import threading
 from pathlib import Path
 
+import pytest
 from conversation import ANNA, settings_for
 from hanging_files import hanging
 from hot_folder import photo
 from servers.telegram import TelegramServer
-from servers.telegram_behaviours import Behaviour, flood
+from servers.telegram_behaviours import Behaviour, Raw, flood
 from servers.telegram_wire import Call
 from telegram import InputFile
 from test_limiter import limiter
 from workshop import until
 
 from bot.app import telegram_bot
-from bot.client import FILES, UPLOADS_AT_ONCE, Client
+from bot.client import FILES, LONGEST_TEXT, UPLOADS_AT_ONCE, Client, Unreachable
 from bot.grouping import Origin
 from bot.limiter import Limiter
 from bot.pace import Pace
@@ -88,6 +89,19 @@ async def test_a_file_that_hangs_when_it_is_opened_holds_up_no_message(
             assert not sending.done()
         await sending
     assert [message.kind for message in telegram.chat(ANNA).messages] == ["text", "document"]
+
+
+async def test_a_text_of_which_a_part_has_arrived_counts_as_perhaps_sent(
+    telegram: TelegramServer, tmp_path: Path
+) -> None:
+    telegram.user(ANNA)
+    telegram.rule = lambda _: Raw() if len(telegram.called("sendMessage")) == 2 else None
+    client = client_of(telegram, tmp_path, limiter())
+    async with client.bot:
+        with pytest.raises(Unreachable) as caught:
+            await client.say(Origin(ANNA, None, ANNA), "a" * LONGEST_TEXT + "b")
+    assert caught.value.perhaps_done
+    assert [len(message.text) for message in telegram.chat(ANNA).messages] == [LONGEST_TEXT]
 
 
 async def test_as_many_chats_as_there_may_be_uploads_wait_and_hold_up_no_other(
