@@ -52,6 +52,7 @@ FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0
 # Duties that wait for their chat cost nothing, and must not hold up those of other chats.
 IN_HAND = 2_000
 GROUPS = "telegram:groups"
+UPDATES = "telegram:updates"
 STRANGER = "Telegram does not know the token in TELEGRAM_BOT_TOKEN; copy it from @BotFather."
 
 
@@ -154,7 +155,7 @@ async def _run(
     people, notices = People(engine), Notices(engine, client, monotonic=monotonic)
     deliveries = _deliveries(engine, client, notices, people)
     engine.on_finished.extend((deliveries.wake, notices.wake))
-    access, taking, on_rival = await _access(engine), asyncio.Lock(), partial(engine.obstacles.meet, POLL)
+    access, taking = await _access(engine), asyncio.Lock()
     log.info("the bot @%s answers", me.username)
     engine.health.works(FRONTEND)
     async with asyncio.TaskGroup() as group:
@@ -171,11 +172,11 @@ async def _run(
         engine.changes.listen(desk.relist)
         desk.chores.start(_offer_commands(client, engine.settings))
         delivering = group.create_task(deliveries.run(stop))
-        updates = _updates(desk, me)
+        poller = await _poller(engine, client, _updates(desk, me), taking)
         keeping = [
             group.create_task(work)
             for work in (
-                Poller(client.bot, updates.keep, now=engine.now, taking=taking, on_rival=on_rival).run(stop),
+                poller.run(stop),
                 desk.errands.run(stop),
                 notices.run(stop),
                 Notifier(engine, client, people, admins=lambda: sorted(desk.access.admins), sleep=sleep).run(),
@@ -229,6 +230,23 @@ def _updates(desk: Desk, me: User) -> Updates:
     extras, preferences = Extras(desk), Preferences(desk)
     commands = Commands(desk, extras, preferences, lambda: me)
     return Updates(desk, commands, Presses(desk, preferences, extras), lambda: me)
+
+
+async def _poller(engine: Engine, client: Client, updates: Updates, taking: asyncio.Lock) -> Poller:
+    kept = (await engine.store.users.get(UPDATES)).preferences
+
+    async def keep_last(update: int) -> None:
+        await engine.store.users.prefer(UPDATES, {"last": update}, engine.now())
+
+    return Poller(
+        client.bot,
+        updates.keep,
+        now=engine.now,
+        taking=taking,
+        last=kept.get("last", 0),
+        keep_last=keep_last,
+        on_rival=partial(engine.obstacles.meet, POLL),
+    )
 
 
 async def _wind_up(engine: Engine, deliveries: Deliveries, delivering: asyncio.Task[None]) -> None:

@@ -1,6 +1,7 @@
 """Updates from Telegram, fetched by long polling. Telegram forgets an update only after it has been kept.
 
-The library's own updater confirms what is still only in memory: whoever kills the bot then loses photos.
+The library's own updater confirms what is still only in memory: whoever kills the bot then loses photos. What was kept
+but not confirmed when the bot ended is told again: it is known by its id, and passed.
 """
 
 import asyncio
@@ -32,7 +33,8 @@ class Poller:
     """Hands updates to `keep`, one after the other; when that has returned, Telegram is told to forget the update.
 
     `keep` is also given when the update arrived, in POSIX seconds. `taking` is held while there are any left of those
-    that arrived together. `on_rival` is told of another program that polls with the same token, and "" when there is
+    that arrived together. `last` is the update that an earlier run dealt with last, and `keep_last` keeps which it is.
+    `on_rival` is told of another program that polls with the same token, and "" when there is
     none.
     """
 
@@ -43,12 +45,16 @@ class Poller:
         *,
         now: Callable[[], datetime],
         taking: asyncio.Lock,
+        last: int,
+        keep_last: Callable[[int], Awaitable[None]],
         on_rival: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._bot = bot
         self._keep = keep
         self._now = now
         self._taking = taking
+        self._last = last
+        self._keep_last = keep_last
         self._on_rival = on_rival
         self._offset = 0
         self._delay = FIRST_DELAY
@@ -115,11 +121,21 @@ class Poller:
 
     async def _take(self, updates: Sequence[Update], at: float) -> None:
         for update in updates:
-            try:
-                await self._keep(update, at)
-            except Exception:  # asked for again, it would go wrong again, and nothing after it would ever arrive
-                log.exception("update %d: an error of LightWork's own", update.update_id)
+            if not self._is_done(update.update_id):
+                await self._deal(update, at)
             self._offset = update.update_id + 1
+
+    def _is_done(self, update_id: int) -> bool:
+        """No more than what arrives at once can be done and not confirmed; after a quiet week ids begin anywhere."""
+        return self._last - MOST_AT_ONCE < update_id <= self._last
+
+    async def _deal(self, update: Update, at: float) -> None:
+        try:
+            await self._keep(update, at)
+        except Exception:  # asked for again, it would go wrong again, and nothing after it would ever arrive
+            log.exception("update %d: an error of LightWork's own", update.update_id)
+        self._last = update.update_id
+        await self._keep_last(update.update_id)
 
 
 def _sentence(error: TelegramError) -> str:

@@ -169,12 +169,40 @@ async def test_what_telegram_tells_once_more_after_a_crash_is_not_done_twice(
         told += telegram.world.updates.waiting
         await telegram.until(lambda: len(said(telegram, ANNA, "Done")) == 4)
     before = [message.text for message in telegram.chat(ANNA).messages]
+    with closing(sqlite3.connect(tmp_path / "data" / "lightwork.sqlite3")) as database, database:
+        database.execute("DELETE FROM users WHERE id = 'telegram:updates'")  # as if each had met the crash
     telegram.world.updates.waiting = list({one["update_id"]: one for one in told}.values())
     assert len(telegram.world.updates.waiting) == 6
     async with talking(tmp_path, telegram) as engine:
         await dealt_with(telegram)
         assert len(await engine.store.jobs.list()) == 4
     assert [message.text for message in telegram.chat(ANNA).messages] == before
+
+
+async def test_what_is_told_once_more_does_not_reach_what_was_sent_after_it(
+    telegram: TelegramServer, tmp_path: Path
+) -> None:
+    anna, ben = telegram.user(ANNA), telegram.user(BEN)
+    async with talking(tmp_path, telegram) as engine:
+        for person in (anna, ben):
+            person.sends_photo(photo(person.id))
+            await kept(engine, await heard(telegram, person.id, "Photos: 1."))
+        anna.writes("/cancel")
+        anna.sends_photo(photo(1), caption="Warmer.")
+        ben.writes("For the first one.")
+        ben.sends_photo(photo(2))
+        told = list(telegram.world.updates.waiting)
+        assert len(told) == 4
+        await until(lambda: len(in_database(tmp_path, "SELECT id FROM images")) == 4)
+    telegram.world.updates.waiting = told
+    async with talking(tmp_path, telegram):
+        await dealt_with(telegram)
+        await heard(telegram, ANNA, "Done.")
+        await telegram.until(lambda: len(said(telegram, BEN, "Photos: 1.")) == 2)
+    first, second = said(telegram, BEN, "Photos: 1.")
+    assert "For the first one." in first.text
+    assert "For the first one." not in second.text
+    assert len(said(telegram, ANNA, "discarded")) <= 2, "the draft, and the answer to the command"
 
 
 # Restarts

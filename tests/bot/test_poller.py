@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from own_client import client
@@ -31,15 +32,27 @@ class Keeper:
         self.texts.append(text or "")
 
 
-def poller(bot: Bot, keep: Callable[[Update, float], Awaitable[None]]) -> Poller:
-    return Poller(bot, keep, now=lambda: datetime.now(UTC), taking=asyncio.Lock())
+def poller(
+    bot: Bot,
+    keep: Callable[[Update, float], Awaitable[None]],
+    *,
+    last: int = 0,
+    done: list[int] | None = None,
+    taking: asyncio.Lock | None = None,
+) -> Poller:
+    async def keep_last(update: int) -> None:
+        if done is not None:
+            done.append(update)
+
+    taking = taking or asyncio.Lock()
+    return Poller(bot, keep, now=lambda: datetime.now(UTC), taking=taking, last=last, keep_last=keep_last)
 
 
-async def polled(server: TelegramServer, keeper: Keeper, number: int) -> None:
+async def polled(server: TelegramServer, keeper: Keeper, number: int, **before: Any) -> None:
     """Poll until so many were kept."""
     stop = asyncio.Event()
     async with client(server) as bot:
-        polling = asyncio.create_task(poller(bot, keeper).run(stop))
+        polling = asyncio.create_task(poller(bot, keeper, **before).run(stop))
         await server.until(lambda: len(keeper.texts) >= number and len(server.called("getUpdates")) > 1)
         stop.set()
         await polling
@@ -80,6 +93,29 @@ async def test_what_is_kept_is_confirmed_with_the_next_poll(telegram: TelegramSe
     assert again.texts == ["text"]
 
 
+async def test_what_an_earlier_run_was_done_with_is_passed_when_it_is_told_again(telegram: TelegramServer) -> None:
+    anna, first, second = telegram.user(7), Keeper("bad"), Keeper("bad")
+    done: list[int] = []
+    for text in ("one", "bad", "three"):
+        anna.writes(text)
+    told = list(telegram.world.updates.waiting)
+    await polled(telegram, first, 2, done=done)
+    assert done == [update["update_id"] for update in told]
+    telegram.world.updates.waiting = told
+    anna.writes("four")
+    await polled(telegram, second, 1, last=done[-1])
+    assert (first.texts, second.texts) == (["one", "three"], ["four"])
+
+
+@pytest.mark.parametrize("last", [900, 1101, 2_000_000_000])
+async def test_updates_whose_numbers_begin_elsewhere_are_new(telegram: TelegramServer, last: int) -> None:
+    keeper = Keeper()
+    telegram.user(7).writes("one")
+    assert [update["update_id"] for update in telegram.world.updates.waiting] == [1000]
+    await polled(telegram, keeper, 1, last=last)
+    assert keeper.texts == ["one"]
+
+
 async def test_an_error_with_one_update_does_not_hold_the_others_up(
     telegram: TelegramServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -118,7 +154,7 @@ async def test_what_waits_is_taken_before_anything_is_begun(telegram: TelegramSe
             taken.append(len(keeper.texts))
 
     async with client(telegram) as bot:
-        polling = asyncio.create_task(Poller(bot, keeper, now=lambda: datetime.now(UTC), taking=taking).run(stop))
+        polling = asyncio.create_task(poller(bot, keeper, taking=taking).run(stop))
         await begin()
         stop.set()
         await polling
