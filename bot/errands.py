@@ -125,12 +125,7 @@ class Errands:
 
     async def discard(self, job_id: str, ending: str = DISCARDED) -> bool:
         """Give up a draft; False if it has begun or ended already. `ending` names the sentence that is told."""
-        job = await self._engine.store.jobs.get(job_id)
-        if job.status is not JobStatus.PENDING:
-            return False
-        await self._engine.store.staging.note(job_id, {"ending": ending})
-        await self._engine.intake.close(job_id)
-        return bool(await self._engine.intake.cancel(job_id, deliver=False))
+        return await self._engine.intake.discard(job_id, {"ending": ending})
 
     async def _take_up(self) -> None:
         for job in await self._engine.store.jobs.list(frontend=FRONTEND, limit=MOST):
@@ -148,8 +143,8 @@ class Errands:
         except NotFound:
             return
         group = errand_of(job).group
-        if job.status is JobStatus.PENDING and group and not group.addressed:
-            await self.discard(job_id, "")  # an album between people
+        if job.status is JobStatus.PENDING and _is_between_people(job):
+            await self._engine.intake.discard(job_id, {}, only_if=_is_between_people)
         elif job.status is JobStatus.PENDING and group and not group.captioned:
             await self._show_draft(job)
         elif not await self.start(job_id) and job.status is JobStatus.PROCESSING:
@@ -199,6 +194,12 @@ class Errands:
         for job in await self._engine.store.jobs.list(frontend=FRONTEND, limit=MOST):
             if job.status is JobStatus.PENDING and job.created_at < before:
                 await self.discard(job.id, EXPIRED)
+
+
+def _is_between_people(album: Job) -> bool:
+    """A photo that is meant for the bot may have come to it a moment ago."""
+    group = errand_of(album).group
+    return group is not None and not group.addressed
 
 
 def _first(troubles: BaseExceptionGroup[BaseException]) -> BaseException:

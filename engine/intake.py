@@ -65,6 +65,17 @@ class Intake:
         """Let a staged job begin; False if it had begun or ended already. Its images are queued one by one."""
         return await self._store.staging.start(job_id)
 
+    async def discard(
+        self, job_id: str, changes: Mapping[str, Any], *, only_if: Callable[[Job], bool] = lambda _: True
+    ) -> bool:
+        """Cancel a staged job that has not begun, and change its place; False if it has begun or ended.
+
+        That and what `only_if` says hold in the moment of cancelling.
+        """
+        discarded = await self._store.staging.discard(job_id, changes, self._now(), only_if=only_if)
+        self._on_finished()
+        return discarded
+
     async def queue(self, image_id: str, image: NewImage, *, module_prompt: str = "") -> bool:
         """Queue a staged image: its photos are here, what is asked for is fixed. False if it was cancelled meanwhile.
 

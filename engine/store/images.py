@@ -219,40 +219,45 @@ class Images(ImageLookup):
 
     async def cancel(self, job_id: str, now: datetime, *, image_ids: Sequence[str] = (), deliver: bool = True) -> int:
         """Any unfinished -> CANCELLED, for a whole job or for some of its images. Returns how many."""
-        chosen = images.c.job_id == job_id
-        if image_ids:
-            chosen &= images.c.id.in_(image_ids)
-        cancelled = {
-            "status": "CANCELLED",
-            "finished_at": now,
-            "next_retry_at": None,
-            "error_code": "cancelled",
-            "error": "The job was cancelled before this picture was made.",
-            "advice": "Drop the photo in again to have it edited after all.",
-            **UNCLAIMED,
-        }
-
-        async def work(connection: AsyncConnection) -> int:
-            rows = await connection.execute(
-                sa.update(images).where(chosen, UNFINISHED).values(**cancelled).returning(images.c.id)
-            )
-            ids = [row.id for row in rows]
-            if not ids:
-                return 0
-            frontend = await connection.scalar(sa.select(jobs.c.frontend).where(jobs.c.id == job_id))
-            await connection.execute(_end_attempts_of_cancelled(job_id, now))
-            if deliver:
-                await owe_deliveries(connection, job_id, ids, frontend or "", now)
-            await count_finished(connection, job_id, ImageStatus.CANCELLED, 0, now, number=len(ids))
-            return len(ids)
-
-        return await self._database.write(work, tells=Topic.ENDED)
+        return await self._database.write(
+            lambda connection: cancel(connection, job_id, now, image_ids=image_ids, deliver=deliver), tells=Topic.ENDED
+        )
 
     async def _run(self, statement: sa.Update, tells: Topic | None = None) -> int:
         async def work(connection: AsyncConnection) -> int:
             return int((await connection.execute(statement)).rowcount)
 
         return await self._database.write(work, tells=tells)
+
+
+async def cancel(
+    connection: AsyncConnection, job_id: str, now: datetime, *, image_ids: Sequence[str] = (), deliver: bool
+) -> int:
+    """Cancel what is unfinished, in the caller's transaction. Returns how many images."""
+    chosen = images.c.job_id == job_id
+    if image_ids:
+        chosen &= images.c.id.in_(image_ids)
+    cancelled = {
+        "status": "CANCELLED",
+        "finished_at": now,
+        "next_retry_at": None,
+        "error_code": "cancelled",
+        "error": "The job was cancelled before this picture was made.",
+        "advice": "Drop the photo in again to have it edited after all.",
+        **UNCLAIMED,
+    }
+    rows = await connection.execute(
+        sa.update(images).where(chosen, UNFINISHED).values(**cancelled).returning(images.c.id)
+    )
+    ids = [row.id for row in rows]
+    if not ids:
+        return 0
+    frontend = await connection.scalar(sa.select(jobs.c.frontend).where(jobs.c.id == job_id))
+    await connection.execute(_end_attempts_of_cancelled(job_id, now))
+    if deliver:
+        await owe_deliveries(connection, job_id, ids, frontend or "", now)
+    await count_finished(connection, job_id, ImageStatus.CANCELLED, 0, now, number=len(ids))
+    return len(ids)
 
 
 def _end_attempts_of_cancelled(job_id: str, now: datetime) -> sa.Update:

@@ -56,6 +56,14 @@ async def end_if_finished(connection: AsyncConnection, job_id: str, now: datetim
     return bool(rows)
 
 
+async def close(connection: AsyncConnection, job_id: str, now: datetime) -> bool:
+    """Let a job collect no more images, in the caller's transaction. Returns whether it has ended with that."""
+    closed = sa.update(jobs).where(jobs.c.id == job_id, jobs.c.collecting.is_(True)).values(collecting=False)
+    await connection.execute(closed)
+    await connection.execute(sa.delete(jobs).where(jobs.c.id == job_id, jobs.c.total == 0))
+    return await end_if_finished(connection, job_id, now)
+
+
 async def owe_deliveries(
     connection: AsyncConnection, job_id: str, image_ids: Sequence[str], frontend: str, now: datetime
 ) -> None:
@@ -130,14 +138,7 @@ class Jobs:
     async def close(self, job_id: str, now: datetime) -> None:
         """The job collects no more images; it ends when its last one does, and is forgotten if it never had one."""
 
-        async def work(connection: AsyncConnection) -> bool:
-            await connection.execute(
-                sa.update(jobs).where(jobs.c.id == job_id, jobs.c.collecting.is_(True)).values(collecting=False)
-            )
-            await connection.execute(sa.delete(jobs).where(jobs.c.id == job_id, jobs.c.total == 0))
-            return await end_if_finished(connection, job_id, now)
-
-        await self._database.write(work, tells=Topic.ENDED)
+        await self._database.write(lambda connection: close(connection, job_id, now), tells=Topic.ENDED)
 
     async def get(self, job_id: str) -> Job:
         """Raises `NotFound`. `job_id` may be the id's last characters, if no other job ends in them."""

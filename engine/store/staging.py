@@ -3,7 +3,7 @@
 A staged image is PENDING without a turn, so that no claim finds it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from engine.errors import NotFound
 from engine.job import ImageStatus, Job, NewImage, Seen, Shown
 from engine.store.database import Database, Topic
-from engine.store.jobs import OPEN, count_finished, image_row, next_turn, owe_deliveries
+from engine.store.images import cancel
+from engine.store.jobs import OPEN, close, count_finished, image_row, next_turn, owe_deliveries
 from engine.store.messages import show
 from engine.store.rows import JOB_COLUMNS, flat, inputs_json, job_of, source_of
 from engine.store.schema import images, jobs
@@ -76,6 +77,29 @@ class Staging:
             return bool((await connection.execute(started.values(status="PROCESSING"))).rowcount)
 
         return await self._database.write(work)
+
+    async def discard(
+        self, job_id: str, changes: Mapping[str, Any], now: datetime, *, only_if: Callable[[Job], bool]
+    ) -> bool:
+        """PENDING -> CANCELLED with all images, which nobody is owed, and with changes of its `place`.
+
+        False if the job has begun or ended, or is not as `only_if` wants it to be.
+        """
+        draft = sa.select(*JOB_COLUMNS).where(jobs.c.id == job_id, sa.text("jobs.status = 'PENDING'"))
+
+        async def work(connection: AsyncConnection) -> bool:
+            # The images before the job, as in `queue`.
+            await connection.execute(sa.select(images.c.id).where(images.c.job_id == job_id).with_for_update())
+            row = (await connection.execute(draft.with_for_update(key_share=True))).one_or_none()
+            if row is None or not only_if(job := job_of(row)):
+                return False
+            changed = sa.update(jobs).where(jobs.c.id == job_id).values(place={**job.place, **changes})
+            await connection.execute(changed)
+            await cancel(connection, job_id, now, deliver=False)
+            await close(connection, job_id, now)
+            return True
+
+        return await self._database.write(work, tells=Topic.ENDED)
 
     async def queue(
         self, image_id: str, image: NewImage, final_prompt: str, *, models: Iterable[str], now: datetime

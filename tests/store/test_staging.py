@@ -1,5 +1,7 @@
 """Drafts, and photos that are not here yet: nothing of them is worked on before it is their turn."""
 
+import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -99,13 +101,37 @@ async def test_a_photo_that_never_came_fails_and_is_owed(store: Store) -> None:
     assert (ended.status, ended.failed) == (JobStatus.FAILED, 2)
 
 
+async def discard(store: Store, job: Job, only_if: Callable[[Job], bool] = lambda _: True) -> bool:
+    return await store.staging.discard(job.id, {"ending": "why"}, START, only_if=only_if)
+
+
 async def test_a_discarded_draft_is_cancelled_whole(store: Store) -> None:
-    job, (image_id,) = await draft(store, "a.jpg")
-    await store.jobs.close(job.id, START)
-    assert await store.images.cancel(job.id, START, deliver=False) == 1
+    job, (image_id, _) = await draft(store, "a.jpg", "b.jpg")
+    assert await discard(store, job)
+    assert not await discard(store, job)
     assert not await queue(store, image_id, arrived("a.jpg"))
     assert not await store.staging.start(job.id)
-    assert (await store.jobs.get(job.id)).status is JobStatus.CANCELLED
+    ended = await store.jobs.get(job.id)
+    assert (ended.status, ended.cancelled, ended.place["ending"]) == (JobStatus.CANCELLED, 2, "why")
+    assert await store.deliveries.owed(job.id) == {""}
+
+
+async def test_what_has_begun_is_not_discarded_whichever_comes_first(store: Store) -> None:
+    for number in range(8):
+        job, (image_id,) = await draft(store, f"{number}.jpg")
+        is_discarded, is_started = await asyncio.gather(discard(store, job), store.staging.start(job.id))
+        assert is_discarded is not is_started
+        outcome = (JobStatus.CANCELLED, ImageStatus.CANCELLED) if is_discarded else ("PROCESSING", "PENDING")
+        assert ((await store.jobs.get(job.id)).status, (await store.images.get(image_id)).status) == outcome
+        assert ("ending" in (await store.jobs.get(job.id)).place) is is_discarded
+
+
+async def test_a_draft_that_is_not_as_it_was_any_more_is_not_discarded(store: Store) -> None:
+    job, _ = await draft(store, "a.jpg")
+    await store.staging.add(job.id, [NewImage("b.jpg", (), "enhance", "local")], place={"wanted": True}, now=START)
+    assert not await discard(store, job, lambda read: "wanted" not in read.place)
+    now = await store.jobs.get(job.id)
+    assert (now.status, now.cancelled, "ending" in now.place) == (JobStatus.PENDING, 0, False)
 
 
 async def test_a_message_is_remembered_with_its_image(store: Store) -> None:
