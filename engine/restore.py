@@ -5,7 +5,6 @@ Guarantees:
 2. Nothing that is there is written over, nor is a folder touched at which a LightWork is working.
 """
 
-import json
 import re
 import shutil
 import sqlite3
@@ -18,7 +17,6 @@ from engine.errors import BackupError, SchemaTooNew
 from engine.manifest import BLOBS, DATABASE, SUMS, Manifest, copy, read_manifest, read_sums, sync
 from engine.publish import sync_folder
 from engine.store.migration import HEAD
-from engine.store.rows import source_of
 
 RESTORING = ".restoring"
 WORKERS = "workers"
@@ -43,7 +41,7 @@ def restore(source: Path, data_dir: Path, *, progress: Progress, bucket: str = "
     try:
         with _part(data_dir) as part:
             _copy_all(source, part, manifest, progress)
-            _adapt(part, Path(manifest.data_dir), data_dir)
+            _leave_claims(part)
             _put_into_place(part, data_dir)
     except sqlite3.DatabaseError as error:
         raise BackupError(f"{source / DATABASE} is damaged ({error}). Restore another backup.") from error
@@ -111,30 +109,14 @@ def _copy_all(source: Path, part: Path, manifest: Manifest, progress: Progress) 
         raise BackupError(f"{source / SUMS} lists no database. Nothing was restored; restore another backup.")
 
 
-def _adapt(part: Path, was: Path, now: Path) -> None:
-    """Photos that lie among the blobs are found in the new folder, and what was in work is queued at the next start."""
-    with closing(sqlite3.connect(part / DATABASE, isolation_level=None)) as database:
-        database.execute("BEGIN IMMEDIATE")
-        if was != now.absolute():
-            _move_inputs(database, was / BLOBS, now.absolute() / BLOBS)
+def _leave_claims(part: Path) -> None:
+    """What was in work is queued at the next start: the lock of a worker that nobody holds says that it died."""
+    with closing(sqlite3.connect(part / DATABASE)) as database:
         claimed = database.execute("SELECT DISTINCT worker FROM images WHERE status = 'PROCESSING'").fetchall()
-        database.execute("COMMIT")
-    # The lock of a worker that nobody holds says that it died, see `engine.presence`.
     (part / WORKERS).mkdir()
     for (worker,) in claimed:
         if WORKER.fullmatch(worker):
             (part / WORKERS / f"{worker}.lock").touch(0o600)
-
-
-def _move_inputs(database: sqlite3.Connection, was: Path, now: Path) -> None:
-    for image, text in database.execute("SELECT id, inputs FROM images WHERE inputs <> '[]'").fetchall():
-        inputs = json.loads(text)
-        inside = [one for one in inputs if Path(one["path"]).is_relative_to(was)]
-        for one in inside:
-            one["path"] = str(now / Path(one["path"]).relative_to(was))
-        if inside:
-            values = json.dumps(inputs), source_of(inputs[0]["path"]), image
-            database.execute("UPDATE images SET inputs = ?, source = ? WHERE id = ?", values)
 
 
 def _put_into_place(part: Path, data_dir: Path) -> None:

@@ -24,7 +24,7 @@ T = TypeVar("T")
 Choice = Callable[[Sequence[str]], Awaitable[Sequence[str]]]
 
 TRY_AGAIN_AFTER = 1.0
-# What the row of an image calls an input that is a blob wherever the blobs lie; other inputs are absolute paths.
+# Before the key of an input that is a blob; other inputs are absolute paths.
 SCHEME = "blob:"
 _STEP = r"(?!\.{1,2}(?:/|$))[^/\\\x00-\x1f\x7f]+"
 _KEY = re.compile(rf"{_STEP}(?:/{_STEP})*")
@@ -48,9 +48,9 @@ class Blobs(ABC):
 
     _patience: "Patience"
 
-    @abstractmethod
     def address(self, key: str) -> str:
-        """What a row calls a blob: for all who can find it there, an absolute path or a name for `file`."""
+        """What the row of an image calls a blob, wherever the blobs lie and whichever path leads there."""
+        return SCHEME + checked(key)
 
     @abstractmethod
     async def put(self, *blobs: tuple[str, bytes]) -> None:

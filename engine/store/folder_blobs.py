@@ -31,9 +31,6 @@ class FolderBlobs(Blobs):
     def _path(self, key: str) -> Path:
         return self._folder / checked(key)
 
-    def address(self, key: str) -> str:
-        return str(self._path(key).absolute())
-
     async def put(self, *blobs: tuple[str, bytes]) -> None:
         await self._patiently(lambda: self._put(blobs))
 

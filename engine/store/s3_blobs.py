@@ -19,7 +19,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from engine.errors import SettingsError
-from engine.store.blobs import SCHEME, Away, Blobs, Choice, Patience, all_of_them, checked
+from engine.store.blobs import Away, Blobs, Choice, Patience, all_of_them, checked
 from engine.store.s3_errors import away_of, raise_unless_absent
 
 T = TypeVar("T")
@@ -74,9 +74,6 @@ class S3Blobs(Blobs):
                 f"{address} cannot be used: {str(error).splitlines()[0]}. Set AWS_ACCESS_KEY_ID and "
                 "AWS_SECRET_ACCESS_KEY, both or neither, and check AWS_REGION and AWS_ENDPOINT_URL."
             ) from None
-
-    def address(self, key: str) -> str:
-        return SCHEME + checked(key)
 
     async def put(self, *blobs: tuple[str, bytes]) -> None:
         for key, _ in blobs:

@@ -40,7 +40,7 @@ class FolderPlace(Place):
         self.blobs = blobs_at("", data_dir, Secrets())
         self._folder = data_dir / "blobs"
         self._away = data_dir / "away"
-        self._folder.mkdir(parents=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
 
     def keys(self) -> set[str]:
         return {path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*") if path.is_file()}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from blob_places import Place
+from blob_places import FolderPlace, Place
 
 from engine.job import Ending, NewImage, NewJob, Original
 from engine.leftovers import Leftovers, image_in
@@ -136,6 +136,26 @@ async def test_the_retention_spares_what_an_unfinished_image_is_made_from(
     await hand_over(store)
     await leftovers.expire(before=an_hour)
     assert place.keys() == set()
+
+
+@pytest.mark.parametrize("place", ["folder"], indirect=True)
+async def test_under_another_name_of_the_data_folder_nothing_is_deleted_that_is_needed(
+    place: Place, store: Store, an_hour: float, tmp_path: Path
+) -> None:
+    """As in a program that was started elsewhere, or where the home folder is a link."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    _, (first,) = await completed(store, "/first.jpg")
+    await hand_over(store)
+    photo = f"photos/j/{first}"
+    await taken_in(store, place.blobs.address(photo), place.blobs.address(kept_key(first)))
+    await put(place.blobs, photo, kept_key(first))
+    for name in ("elsewhere/../data", "link"):
+        there = Store(tmp_path / "rows", blobs=FolderPlace(tmp_path / name).blobs)
+        await Leftovers(there).clear(before=an_hour)
+        await Leftovers(there).expire(before=an_hour)
+        await there.aclose()
+    assert place.keys() == {photo, kept_key(first)}
 
 
 async def test_the_retention_spares_what_is_still_to_be_sent_and_reported(

@@ -12,6 +12,7 @@ from servers.telegram_chats import Chat, Message
 from bot.errand import errand_of
 from engine.app import Engine
 from engine.job import Image
+from engine.store import key_of
 
 FAMILY, FORUM = -100, -1000000000200
 ME = "@lightwork_test_bot"
@@ -44,8 +45,11 @@ async def images_of_newest(engine: Engine) -> Sequence[Image]:
     return await engine.store.images.of_job(job.id)
 
 
-def content(image: Image) -> bytes:
-    return Path(image.inputs[0].path).read_bytes()
+async def content(engine: Engine, image: Image) -> bytes | None:
+    """The photo that an image is made from."""
+    key = key_of(image.inputs[0].path)
+    assert key
+    return await engine.store.blobs.get(key)
 
 
 async def wish_of_newest(engine: Engine) -> str:
@@ -150,7 +154,7 @@ async def test_words_that_name_the_bot_below_somebody_elses_photo_edit_that_phot
         done = await heard(telegram, FAMILY, "Done.")
         (image,) = await images_of_newest(engine)
         assert image.prompt == "Make it blue."
-        assert content(image) == picture.data
+        assert await content(engine, image) == picture.data
         assert done.reply_to is wish
         (job,) = await engine.store.jobs.list()
         assert job.owner == f"chat:{FAMILY}:{ANNA}"

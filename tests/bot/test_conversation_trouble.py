@@ -170,4 +170,4 @@ async def test_a_reply_to_a_card_is_about_its_result(telegram: TelegramServer, t
         await telegram.until(lambda: len(said(telegram, ANNA, "Done.")) == 2)
         (image,) = await engine.store.images.of_job((await engine.store.jobs.list())[0].id)
         assert (image.prompt, image.module) == ("Colder.", "custom")
-        assert "/kept/" in image.inputs[0].path
+        assert image.inputs[0].path.startswith("blob:kept/")

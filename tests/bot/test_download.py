@@ -20,6 +20,7 @@ from bot.incoming import file_of, item_of
 from engine.app import Engine, open_engine
 from engine.job import Image, ImageStatus
 from engine.settings import EngineSettings, Settings
+from engine.store import key_of
 
 ANNA = 7
 
@@ -51,8 +52,11 @@ async def taken(engine: Engine, bot: ExtBot[bool]) -> str:
     return taken.job_id
 
 
-def content(image: Image) -> bytes:
-    return Path(image.inputs[0].path).read_bytes()
+async def content(engine: Engine, image: Image) -> bytes | None:
+    """The photo that an image is made from."""
+    key = key_of(image.inputs[0].path)
+    assert key
+    return await engine.store.blobs.get(key)
 
 
 async def fetched(engine: Engine, bot: ExtBot[bool], job_id: str) -> list[Image]:
@@ -67,7 +71,7 @@ async def test_an_albums_photos_are_queued_with_their_files_and_its_caption(
     await telegram.people[ANNA].sends_album(pictures, caption="Warmer.", as_documents=True)
     images = await fetched(engine, bot, await taken(engine, bot))
     assert [image.prompt for image in images] == ["Warmer."] * 3
-    assert [content(image) for image in images] == pictures
+    assert [await content(engine, image) for image in images] == pictures
     assert [image.inputs[0].sha256 for image in images] == [hashlib.sha256(one).hexdigest() for one in pictures]
 
 

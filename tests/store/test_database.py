@@ -12,8 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from engine.errors import SchemaTooNew
-from engine.job import JobStatus
+from engine.job import JobStatus, Original
 from engine.store import Store, migration, schema
+from engine.store.rows import inputs_json, new_id, source_of
 from store.conftest import START, Opening, new_images, new_job
 
 PARTS = ("columns", "indexes", "unique_constraints", "check_constraints", "foreign_keys")
@@ -83,6 +84,31 @@ async def test_a_database_of_the_first_version_is_migrated_with_its_rows_and_bac
     assert (await blank.jobs.get("j")).status is JobStatus.PENDING
     await run(blank, downgrade, "base")
     assert await run(blank, shape) == {}
+
+
+async def test_blobs_that_were_named_by_a_path_are_named_by_their_keys_afterwards(blank: Store) -> None:
+    """However their folder was written; what lies in folders of people is left alone."""
+    folders = ("/home/u/lw/data/blobs", "/home/u/pics/../lw/data/blobs")
+    keys = (f"photos/{new_id()}/{new_id()}", f"kept/{new_id()}")
+    named = {f"{folder}/{key}": f"blob:{key}" for folder in folders for key in keys}
+    others = ("/home/u/blobs/photos/2026/a.jpg", f"/home/u/photos/{new_id()}", "/home/u/blobs/\udce9.jpg")
+    named |= {path: path for path in others}
+
+    def fill(connection: sa.Connection) -> None:
+        connection.execute(sa.insert(schema.jobs).values(JOB))
+        for number, path in enumerate(named):
+            inputs = inputs_json((Original(path, "aa", 1, 1), Original("/references/a.jpg", "bb", 1, 1)))
+            row = IMAGE | {"id": str(number), "ordinal": number, "source": source_of(path), "inputs": inputs}
+            connection.execute(sa.insert(schema.images).values(row))
+
+    await run(blank, upgrade, "0006")
+    await run(blank, fill)
+    await blank.open()
+    images = await blank.images.of_job("j")
+    assert [[photo.path for photo in image.inputs] for image in images] == [
+        [address, "/references/a.jpg"] for address in named.values()
+    ]
+    assert await blank.needs.sources(list(named.values())) == set(named.values())
 
 
 async def test_several_processes_may_open_a_new_database_at_once(anew: Opening) -> None:
