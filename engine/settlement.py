@@ -8,7 +8,7 @@ import logging
 import os
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -76,12 +76,18 @@ class Settlement:
         ending = Ending(word, outcome.why, ticket.model.provider, ticket.model.id, seconds, cost)
         return await self._apply(ticket, await self._decision(ticket, outcome), ending)
 
-    async def mistake(self, ticket: Ticket, error: Exception) -> None:
-        """LightWork itself, or a provider, broke its contract."""
+    async def unfinished(self, ticket: Ticket, error: OSError, seconds: float, cost: int) -> None:
+        """There is a picture, which this computer cannot finish just now; `cost` is what it has still to be counted."""
+        paid = Ending("place", "", ticket.model.provider, ticket.model.id, seconds, cost)
+        await self._wait_for_place(ticket, error, paid)
+
+    async def mistake(self, ticket: Ticket, error: Exception, cost: int = 0) -> None:
+        """LightWork itself, or a provider, broke its contract; `cost` is that of an answer that is kept."""
         log.error("image %s: an error of LightWork's own", ticket.image.id, exc_info=error)
         why = f"LightWork made a mistake ({type(error).__name__}); its log says more."
         # What a foreign error says may hold anything, a key as well: it is for the log, where that is hidden.
-        await self._apply(ticket, await self._decision(ticket, Transient("internal", why)), Ending("internal", why))
+        ending = Ending("internal", why, ticket.model.provider, ticket.model.id, None, cost)
+        await self._apply(ticket, await self._decision(ticket, Transient("internal", why)), ending)
 
     async def rejected(self, ticket: Ticket, error: PhotoError) -> None:
         """The photo cannot be edited."""
@@ -97,7 +103,7 @@ class Settlement:
             why = "The photo was taken away before it was its turn."
             await self._reject(ticket, "gone", why, "Put it back to have it edited.")
         else:
-            await self._wait_for_place(ticket, error)
+            await self._wait_for_place(ticket, error, Ending("place"))
 
     async def held_back(self, ticket: Ticket) -> None:
         """No call was made: LightWork is stopping, or the model's gate has closed."""
@@ -146,14 +152,14 @@ class Settlement:
     async def _reject(self, ticket: Ticket, code: str, why: str, advice: str) -> None:
         await self._apply(ticket, Decision(Fail(code, why, advice)), Ending("rejected", why))
 
-    async def _wait_for_place(self, ticket: Ticket, error: OSError) -> None:
+    async def _wait_for_place(self, ticket: Ticket, error: OSError, ending: Ending) -> None:
         """The drive or share is away, which is nobody's fault: wait as long as it takes, longer each time."""
         where = f" ({error.filename})" if error.filename else ""
         why = f"{error.strerror or error}{where}"
         self._trouble.began(f"place:{ticket.image.job_id}", f"{ticket} and others wait: {why}")
         at = self._now() + AT_LEAST + backoff(ticket.image.attempt, self._rng)
         move = RetryAt(at, ticket.image.retries, None)
-        await self._apply(ticket, Decision(move), Ending("place", why))
+        await self._apply(ticket, Decision(move), replace(ending, detail=why))
 
     async def _apply(self, ticket: Ticket, decision: Decision, ending: Ending) -> bool:
         """Whether the rows have the ending now: that of the image, or, where it was cancelled meanwhile, its cost."""

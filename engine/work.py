@@ -127,8 +127,12 @@ class Work:
         # Two equal photos in one album wait for each other here: the second finds what the first has bought.
         async with self._purchases.turn(wanted):
             answer = await self._purchases.find(wanted, ticket.image) or await self._buy(ticket, photos, wanted)
-        if answer:
+        if answer is None:
+            return
+        try:
             await self._finish(ticket, photos, answer)
+        except Exception as error:
+            await self._settlement.mistake(ticket, error, answer.cost_microusd)
 
     async def _prepare(self, ticket: Ticket) -> list[Prepared] | None:
         """Decode the inputs, once: what is sent, the preview and the facts come from the same pixels.
@@ -219,6 +223,9 @@ class Work:
             )
         except PhotoError as error:
             await self._not_finished(ticket, answer, error)
+            return
+        except OSError as error:
+            await self._settlement.unfinished(ticket, error, answer.seconds, answer.cost_microusd)
             return
         output = (output_key(image.id), finished.data)
         await self._store.blobs.put(output, (preview_key(image.id, "after"), finished.preview))

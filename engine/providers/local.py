@@ -10,7 +10,7 @@ from PIL import Image
 
 from engine.catalog import Model
 from engine.errors import PhotoError, PhotoRejected
-from engine.provider import Done, Misconfigured, ModelGone, Outcome, RateLimited, Refused, Request, Transient
+from engine.provider import Done, Limit, Misconfigured, ModelGone, Outcome, RateLimited, Refused, Request, Transient
 
 if TYPE_CHECKING:
     from engine.decoder import Decoder
@@ -41,6 +41,8 @@ class Local:
             data = await self._decoder.run(edit, request.inputs[0].data, request.module, strength)
         except PhotoError as error:
             return Refused(error.code, error.reason, error.advice)
+        except OSError as error:
+            return RateLimited(Limit.OVERLOAD, None, f"This computer is too busy: {error.strerror}.")
         return Done(data, "image/jpeg", 0, detail=f"local, {request.module}")
 
     async def check(self, model: Model) -> ModelGone | Misconfigured | RateLimited | Transient | None:

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from engine.job import Image
 from engine.picture import too_heavy
 from engine.provider import Done
 from engine.purchase import Purchases
+from engine.worker_process import cannot_start
 
 
 async def test_two_equal_photos_in_one_job_are_bought_once(shop: Workshop, server: GeminiServer) -> None:
@@ -297,6 +300,60 @@ async def test_an_answer_that_only_this_computer_cannot_cope_with_is_not_bought_
     assert (job.completed, image.retries, job.cost_microusd, server.posts) == (1, 1, PRICE, 1)
     await shop.engine.work._decoder.aclose()
     shop.engine.work._decoder = own
+
+
+class Failing(Decoder):
+    """Cannot finish the first answers."""
+
+    def __init__(self, *errors: Exception) -> None:
+        super().__init__()
+        self._errors = list(errors)
+
+    async def finish(self, *arguments: Any, **options: Any) -> Finished:
+        if self._errors:
+            raise self._errors.pop(0)
+        return await super().finish(*arguments, **options)
+
+
+@asynccontextmanager
+async def finishing_with(decoder: Decoder, shop: Workshop) -> AsyncIterator[None]:
+    own, shop.engine.work._decoder = shop.engine.work._decoder, decoder
+    yield
+    await decoder.aclose()
+    shop.engine.work._decoder = own
+
+
+async def test_an_answer_waits_until_a_worker_can_be_started_and_that_is_no_failure(
+    tmp_path: Path, server: GeminiServer
+) -> None:
+    busy = Failing(cannot_start("no memory"), cannot_start("no memory"))
+    async with working(settings_for(tmp_path, server.url, max_retries=0), tmp_path) as shop, finishing_with(busy, shop):
+        job_id = await shop.job(shop.photo("a.jpg"))
+        for attempt in (1, 2):
+            await shop.until(lambda number=attempt: _waits_after(shop, job_id, number))
+            assert (await shop.only_image(job_id)).cost_microusd == PRICE
+            shop.skip(minutes=1)
+        job = await shop.finished(job_id)
+        image = await shop.only_image(job_id)
+        assert await shop.outcomes(image) == ["place", "place", "found"]
+    assert (job.completed, image.retries, job.cost_microusd, server.posts) == (1, 0, PRICE, 1)
+
+
+async def _waits_after(shop: Workshop, job_id: str, attempt: int) -> bool:
+    image = await shop.only_image(job_id)
+    return str(image.status) == "RETRY_LATER" and image.attempt == attempt
+
+
+async def test_what_was_paid_is_on_the_bill_also_where_lightwork_makes_a_mistake_afterwards(
+    tmp_path: Path, server: GeminiServer
+) -> None:
+    wrong = Failing(RuntimeError("a mistake"))
+    async with working(settings_for(tmp_path, server.url, max_retries=0), tmp_path) as shop:
+        async with finishing_with(wrong, shop):
+            job = await shop.finished(await shop.job(shop.photo("a.jpg")))
+        image = await shop.only_image(job.id)
+    assert (image.error_code, image.cost_microusd, job.cost_microusd) == ("internal", PRICE, PRICE)
+    assert server.posts == 1
 
 
 async def test_a_photo_that_could_not_be_hashed_shares_no_result_with_another(

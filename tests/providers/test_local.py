@@ -13,10 +13,11 @@ from engine import catalog
 from engine.catalog import Model, load_catalog
 from engine.decoder import Decoder
 from engine.drawing import dice
-from engine.provider import Done, Picture, Refused, Request
+from engine.provider import Done, Limit, Picture, RateLimited, Refused, Request
 from engine.providers.local import Local
 from engine.recipes import RECIPES
 from engine.samples import draw_samples
+from engine.worker_process import cannot_start
 
 LOCAL = load_catalog({}, {}).model("local")
 SIZE = (480, 360)
@@ -371,6 +372,17 @@ async def test_cancelling_is_passed_on() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_computer_that_can_start_no_worker_is_busy_and_no_picture_fails() -> None:
+    class Exhausted:
+        async def run(self, *_: Any) -> Any:
+            raise cannot_start("no memory")
+
+    outcome = await Local(Exhausted()).generate(asked("enhance", encoded(room())))
+    assert isinstance(outcome, RateLimited)
+    assert (outcome.limit, outcome.until) == (Limit.OVERLOAD, None)
+    assert "no process can be started" in outcome.why
 
 
 @pytest.mark.parametrize("recipe", ["enhance", "food", "real_estate", "portrait"])
