@@ -37,7 +37,8 @@ class FolderPlace:
 
     `outbox` is the folder that `name` (the image's) is put below. `done` and `failed` are where the original goes, with
     its own sidecar files; empty: it stays. `owner` and `key` are what the inbox knows it by. `markers` are files whose
-    absence means that a folder is offline.
+    absence means that a folder is offline. `shared` is the folder that the outboxes of several jobs lie in, if they lie
+    in one: where one of them hangs, all do.
     """
 
     outbox: str
@@ -47,6 +48,7 @@ class FolderPlace:
     owner: str = ""
     key: str = ""
     markers: tuple[str, ...] = ()
+    shared: str = ""
 
     def json(self) -> dict[str, Any]:
         return asdict(self)
@@ -86,7 +88,8 @@ class FolderCourier:
         place = FolderPlace.of(image)
         # One after the other for the pictures of one photo: the last of them takes the original along.
         source = (image.job_id, image.inputs[0].path if image.inputs else image.id)
-        async with self._outboxes.at(place.outbox).turn(), self._turns.setdefault(source, asyncio.Lock()):
+        outbox = self._outboxes.at(place.shared or place.outbox)
+        async with outbox.turn(), self._turns.setdefault(source, asyncio.Lock()):
             await self._hand_over_image(delivery, image, place)
 
     async def _hand_over_image(self, delivery: Delivery, image: Image, place: FolderPlace) -> None:

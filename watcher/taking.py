@@ -171,6 +171,7 @@ class Taking:
             owner=self._owner,
             key=photo.key,
             markers=self._markers,
+            shared=str(outbox),
         )
         for sample in range(wish.variations):
             yield NewImage(

@@ -4,13 +4,15 @@ Guarantees:
 1. One `generate` is at most one POST, also when the line is cut: trying again is the engine's decision.
 2. Every answer and every broken line becomes an outcome; only cancellation passes through.
 3. The key is in no outcome, no log and no repr.
-4. Answers are read in a thread, and requests are encoded one per turn of the event loop.
+4. Answers are read in a thread, and requests are encoded one per turn of the event loop. An answer that has arrived is
+   read however long that takes: it has been paid for.
 """
 
 import asyncio
 import math
 import re
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from datetime import datetime
 from importlib import import_module
@@ -50,6 +52,8 @@ class Gemini:
         self._turn = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
         self._client: Client | None = None
+        # Not those that others wait in for disks and shares. It is Python that reads: more of them would not be faster.
+        self._reading = ThreadPoolExecutor(1, "gemini")
 
     async def warm_up(self) -> None:
         """Import the SDK, which takes about a second; not where it could not be used."""
@@ -60,7 +64,8 @@ class Gemini:
         """Make one picture with at most one POST; nothing is sent where the key or a setting is unusable."""
         if problem := self._problem(request.model):
             return problem
-        return await self._ask(request.model, request.model.timeout, lambda client: self._generate(client, request))
+        body = await self._ask(request.model, request.model.timeout, lambda client: self._posted(client, request))
+        return body if not isinstance(body, str) else await self._read(body, request)
 
     async def check(self, model: Model) -> ModelGone | Misconfigured | RateLimited | Transient | None:
         """Ask, without paying, whether the key is good and the model there; None means yes."""
@@ -81,6 +86,7 @@ class Gemini:
                 client.close()
             if session is not None:
                 await session.close()
+            self._reading.shutdown(wait=False)
 
     def _problem(self, model: Model) -> Misconfigured | None:
         return self._unusable() or _thinking_problem(model)
@@ -96,11 +102,12 @@ class Gemini:
 
         try:
             async with asyncio.timeout(seconds + BELT):
-                return _without(self._key, await call(client))
+                return await call(client)
         except FAULTS as error:
             return _without(self._key, outcome_of_error(error, model, seconds, self._now()))
 
-    async def _generate(self, client: "AsyncClient", request: Request) -> Outcome:
+    async def _posted(self, client: "AsyncClient", request: Request) -> str:
+        """The body of the answer."""
         # Encoding a request holds the loop for some 10 ms. Sixteen that start together would hold it for all their
         # encodings in a row; the turnstile lets everything else run in between.
         async with self._turn:
@@ -108,8 +115,12 @@ class Gemini:
         response = await client.models.generate_content(
             model=request.model.id, contents=_contents(request), config=_config(request)
         )
-        body = response.sdk_http_response.body if response.sdk_http_response else None
-        return await asyncio.to_thread(outcome_of_answer, body or "", request.model.price(request.size))
+        return (response.sdk_http_response and response.sdk_http_response.body) or ""
+
+    async def _read(self, body: str, request: Request) -> Outcome:
+        price = request.model.price(request.size)
+        reading = asyncio.get_running_loop().run_in_executor(self._reading, outcome_of_answer, body, price)
+        return _without(self._key, await reading)
 
     async def _connected(self) -> "AsyncClient":
         async with self._opening:
@@ -208,8 +219,6 @@ def _thinking_problem(model: Model) -> Misconfigured | None:
 
 def _without(key: str, outcome: T) -> T:
     """The outcome with the key blotted out, should the service or a proxy have echoed it."""
-    if outcome is None:
-        return outcome
     texts = {each.name: getattr(outcome, each.name) for each in fields(outcome)}  # type: ignore[arg-type]
     blotted = {
         name: text.replace(key, "[key]") for name, text in texts.items() if isinstance(text, str) and key in text

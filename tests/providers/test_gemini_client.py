@@ -3,6 +3,8 @@
 import asyncio
 import dataclasses
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -15,6 +17,7 @@ from servers.gemini_behaviours import (
     Answer,
     Behaviour,
     Cut,
+    Delay,
     Fail,
     Hang,
     Refuse,
@@ -96,6 +99,23 @@ async def test_a_cancelled_call_is_abandoned_on_the_wire_too() -> None:
         assert isinstance(await gemini.generate(request()), Done)
         await gemini.aclose()
     assert server.posts == 2
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_an_answer_that_has_arrived_is_read_while_all_threads_for_files_hang() -> None:
+    back, files = threading.Event(), ThreadPoolExecutor(1)
+    async with GeminiServer(default=Delay(0.3), echo=False) as server:
+        gemini = provider(server.url)
+        call = asyncio.create_task(gemini.generate(request()))
+        await server.arrived.wait()
+        asyncio.get_running_loop().set_default_executor(files)
+        files.submit(back.wait)
+        try:
+            outcome = await call
+        finally:
+            back.set()
+        await gemini.aclose()
+    assert isinstance(outcome, Done)
 
 
 async def test_closing_leaves_nothing_open_and_may_be_done_twice(recwarn: pytest.WarningsRecorder) -> None:

@@ -156,6 +156,8 @@ async def test_one_folder_for_each_job_holds_results_report_and_zip(tmp_path: Pa
         await road.until_idle()
         (folder,) = road.outbox.iterdir()
         assert re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{8}", folder.name)
+        images = await road.engine.store.images.of_job((await road.engine.store.jobs.list())[0].id)
+        assert {image.place["shared"] for image in images} == {str(road.outbox)}
         assert {"a.jpg", "sea/b.jpg", "report.html", "manifest.jsonl", "results.zip"} <= files(folder)
         with zipfile.ZipFile(folder / "results.zip") as archive:
             assert archive.read("sea/b.jpg") == (folder / "sea" / "b.jpg").read_bytes()
