@@ -100,8 +100,15 @@ class Intake:
         await self._store.jobs.close(job_id, self._now())
         self._on_finished()
 
-    async def cancel(self, job_id: str, *, image_ids: Sequence[str] = (), deliver: bool = True) -> int:
-        """Cancel what is unfinished of a job, or of the images named; returns how many that were."""
-        number = await self._store.images.cancel(job_id, self._now(), image_ids=image_ids, deliver=deliver)
+    async def cancel(
+        self, job_id: str, *, image_ids: Sequence[str] = (), deliver: bool = True, forgotten: Sequence[Seen] = ()
+    ) -> int:
+        """Cancel what is unfinished of a job, or of the images named; returns how many that were.
+
+        What is not delivered keeps its rows of `seen`, unless they are to be forgotten along with it.
+        """
+        number = await self._store.images.cancel(
+            job_id, self._now(), image_ids=image_ids, deliver=deliver, forgotten=forgotten
+        )
         self._on_finished()
         return number

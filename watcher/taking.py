@@ -141,11 +141,14 @@ class Taking:
             await self._engine.intake.add(job.id, images, seen=seen)
 
     async def _supersede(self, photo: Photo, known: Seen) -> None:
-        """Another file came under the name of one that waits: that one's images are not wanted any more."""
+        """Another file came under the name of one that waits: that one's images are not wanted any more.
+
+        Its row goes with them: until the newer file has its own, the next scan must find that.
+        """
         waiting = await self._engine.store.images.unfinished_of(known.job_id, str(photo.path))
         if waiting:
             log.info("%s was replaced in the inbox; the newer one counts", photo.key)
-            await self._engine.intake.cancel(known.job_id, image_ids=waiting, deliver=False)
+            await self._engine.intake.cancel(known.job_id, image_ids=waiting, deliver=False, forgotten=[known])
 
     async def _is_ours(self, photo: Photo) -> bool:
         return not photo.wish.sidecars and await self._engine.store.seen.is_our_result(photo.original.sha256)

@@ -12,12 +12,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine.job import Ending, Image, ImageStatus
+from engine.job import Ending, Image, ImageStatus, Seen
 from engine.store.database import Topic
 from engine.store.jobs import count_finished, owe_deliveries
 from engine.store.lookup import IS_PENDING, IS_PROCESSING, IS_RETRY_LATER, UNFINISHED, ImageLookup
 from engine.store.rows import IMAGE_COLUMNS, image_of
 from engine.store.schema import FAR_AHEAD, QUEUED, attempts, images, jobs
+from engine.store.seen import forget
 
 UNCLAIMED = {"lease_until": None, "worker": ""}
 
@@ -217,11 +218,27 @@ class Images(ImageLookup):
 
         return await self._database.write(work, tells=Topic.QUEUE)
 
-    async def cancel(self, job_id: str, now: datetime, *, image_ids: Sequence[str] = (), deliver: bool = True) -> int:
-        """Any unfinished -> CANCELLED, for a whole job or for some of its images. Returns how many."""
-        return await self._database.write(
-            lambda connection: cancel(connection, job_id, now, image_ids=image_ids, deliver=deliver), tells=Topic.ENDED
-        )
+    async def cancel(
+        self,
+        job_id: str,
+        now: datetime,
+        *,
+        image_ids: Sequence[str] = (),
+        deliver: bool = True,
+        forgotten: Sequence[Seen] = (),
+    ) -> int:
+        """Any unfinished -> CANCELLED, for a whole job or for some of its images. Returns how many.
+
+        If there are any, files are `forgotten` with them: where nothing is delivered, nobody else would do that.
+        """
+
+        async def work(connection: AsyncConnection) -> int:
+            number = await cancel(connection, job_id, now, image_ids=image_ids, deliver=deliver)
+            if number:
+                await forget(connection, forgotten)
+            return number
+
+        return await self._database.write(work, tells=Topic.ENDED)
 
     async def _run(self, statement: sa.Update, tells: Topic | None = None) -> int:
         async def work(connection: AsyncConnection) -> int:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from engine.job import Ending, Image, ImageStatus, JobStatus
+from engine.job import Ending, Image, ImageStatus, JobStatus, Seen
 from engine.store import Store
 from store.conftest import LEASE, START, new_images, new_job
 
@@ -140,6 +140,16 @@ async def test_replaced_images_are_cancelled_without_being_handed_over(store: St
     assert await store.images.cancel(job_id, START, image_ids=[first.id], deliver=False) == 1
     assert await store.deliveries.owed(job_id) == set()
     assert (await store.jobs.get(job_id)).status is JobStatus.PROCESSING
+
+
+async def test_what_replaced_images_were_made_of_is_forgotten_with_them(store: Store) -> None:
+    file, other = (Seen("watch", name, 1, 1, name) for name in ("a.jpg", "b.jpg"))
+    job_id = await take_in(store, "a.jpg", "b.jpg")
+    await store.seen.remember([file, other], START)
+    first, _ = await store.images.of_job(job_id)
+    for _ in range(2):  # the second time there is nothing to cancel
+        await store.images.cancel(job_id, START, image_ids=[first.id], deliver=False, forgotten=[file])
+        assert await store.seen.keys("watch") == {"b.jpg"}
 
 
 async def test_a_small_job_is_not_stuck_behind_a_large_one(store: Store) -> None:

@@ -1,0 +1,45 @@
+"""Taking photos in, where something comes between two of its steps."""
+
+from pathlib import Path
+
+import pytest
+from hot_folder import HotFolder, files, photo, road_settings, running
+
+from engine.app import Engine, open_engine
+from engine.errors import NotFound
+from engine.job import NewJob
+from engine.settings import Settings
+from watcher.readiness import Candidate
+from watcher.taking import Photo, Taking
+from watcher.tree import read_stat
+
+
+async def judged(taking: Taking, path: Path) -> Photo:
+    stat = read_stat(path)
+    assert stat
+    verdict = await taking.judge(Candidate(path.name, stat, 0.0))
+    assert isinstance(verdict, Photo)
+    return verdict
+
+
+def taking_of(engine: Engine, settings: Settings) -> tuple[Taking, str]:
+    owner = f"watch:{settings.watch[0].path}"
+    return Taking(engine, settings.watch[0], owner, ()), owner
+
+
+async def test_a_photo_that_could_not_be_taken_just_after_it_replaced_a_waiting_one_is_taken_later(
+    tmp_path: Path,
+) -> None:
+    settings = road_settings(tmp_path)
+    folder = HotFolder(settings.watch[0].path)
+    async with open_engine(settings) as engine:
+        taking, owner = taking_of(engine, settings)
+        place = {"reports": str(folder.outbox / "_reports"), "outbox": str(folder.outbox)}
+        job = await engine.intake.open(NewJob(owner, "folder", "first", "first", place=place))
+        await taking.take(job, [await judged(taking, folder.drop("a.jpg", photo(1)))])
+        await engine.intake.close(job.id)
+        with pytest.raises(NotFound):
+            await taking.take(job, [await judged(taking, folder.drop("a.jpg", photo(2)))])
+    async with running(settings) as road:
+        await road.until(lambda: files(road.done) == {"a.jpg"})
+        assert (road.done / "a.jpg").read_bytes() == photo(2)
