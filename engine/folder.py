@@ -132,8 +132,8 @@ class FolderCourier:
 def _publish(output: Path | None, image: Image, place: FolderPlace, tag: str) -> dict[str, Any]:
     if output is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), output_key(image.id))
-    target = publish.below(Path(place.outbox), output_name(image.name, image.result["format"]))
-    published = publish.publish(output, target.with_name(publish.shortened(target.name)), tag=tag)
+    name = publish.shortened_path(output_name(image.name, image.result["format"]))
+    published = publish.publish(output, publish.below(Path(place.outbox), name), tag=tag)
     return {"path": str(published), "sha256": publish.sha256_of(published)}
 
 

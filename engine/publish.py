@@ -214,3 +214,16 @@ def shortened(name: str, extra: str = "", *, number: str = "") -> str:
     while len(os.fsencode(stem + end)) > MAX_NAME_BYTES:
         stem = stem[:-1]
     return stem + end
+
+
+def shortened_path(name: str) -> str:
+    """A relative path, each part of it cut to what a file system takes. Different folders stay different."""
+    folders, slash, file = name.rpartition("/")
+    return "/".join(map(_shortened_folder, folders.split("/"))) + slash + shortened(file)
+
+
+def _shortened_folder(name: str) -> str:
+    encoded = os.fsencode(name)
+    if len(encoded) <= MAX_NAME_BYTES:
+        return name
+    return shortened(name, f"-{hashlib.sha256(encoded).hexdigest()[:8]}")

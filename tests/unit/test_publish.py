@@ -163,6 +163,16 @@ def test_a_short_name_stays_as_it_is() -> None:
     assert publish.shortened("Фото №7.jpg", ".error.txt") == "Фото №7.jpg.error.txt"
 
 
+def test_folders_whose_names_are_too_long_stay_apart_and_others_stay_as_they_are() -> None:
+    long = "x" * 300
+    cut = [publish.shortened_path(f"{folder}/sub/a.jpg") for folder in (f"{long}1", f"{long}2", "short")]
+    assert len(set(cut)) == len(cut)
+    assert all(len(part) <= 255 for path in cut for part in path.split("/"))
+    assert [path.partition("/")[2] for path in cut] == ["sub/a.jpg"] * 3
+    assert cut[2] == "short/sub/a.jpg"
+    assert publish.shortened_path(f"{long}1/sub/a.jpg") == cut[0]
+
+
 @pytest.mark.parametrize("plant", [os.mkfifo, lambda path: path.symlink_to(path.with_name("victim"))])
 def test_a_pipe_or_link_under_a_temporary_name_is_not_written_to(
     tmp_path: Path, plant: Callable[[Path], object]

@@ -146,3 +146,12 @@ async def test_nasty_names_of_photos_that_fail_harm_nothing(road: Road, bad: Pat
     await road.until_idle()
     assert files(road.inbox) == NO_FILES
     assert len(files(road.failed)) == 2 * len(photos)
+
+
+async def test_long_folder_names_from_another_system_come_back_shortened(road: Road) -> None:
+    names = [os.fsdecode(f"{'Лето' * 20}{end}".encode("cp1251")) for end in "жю"]
+    for seed, name in enumerate(names):
+        road.drop(f"{name}/a.jpg", photo(seed))
+    await road.until(lambda: files(road.done) == {f"{name}/a.jpg" for name in names})
+    one, other = (folder.relative_to(road.outbox) for folder in road.outbox.glob("[!_]*"))
+    assert road.results() == {f"{one}/a.jpg", f"{other}/a.jpg"}
