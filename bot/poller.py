@@ -13,6 +13,7 @@ from typing import Any
 from telegram import Bot, Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
+from bot.incoming import file_of
 from engine.trouble import Trouble
 from engine.waiting import first_of
 
@@ -134,8 +135,9 @@ class Poller:
             await self._keep(update, at)
         except Exception:  # asked for again, it would go wrong again, and nothing after it would ever arrive
             log.exception("update %d: an error of LightWork's own", update.update_id)
-        self._last = update.update_id
-        await self._keep_last(update.update_id)
+        if update.message is None or file_of(update.message) is None:  # photos are known by their messages as well
+            self._last = update.update_id
+            await self._keep_last(update.update_id)
 
 
 def _sentence(error: TelegramError) -> str:

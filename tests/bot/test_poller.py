@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hot_folder import photo
 from own_client import client
 from servers.telegram import TelegramServer
 from servers.telegram_behaviours import BAD_GATEWAY, CONFLICT
@@ -105,6 +106,16 @@ async def test_what_an_earlier_run_was_done_with_is_passed_when_it_is_told_again
     anna.writes("four")
     await polled(telegram, second, 1, last=done[-1])
     assert (first.texts, second.texts) == (["one", "three"], ["four"])
+
+
+async def test_photos_which_are_known_by_their_messages_cost_no_row_of_the_poller(telegram: TelegramServer) -> None:
+    anna, keeper = telegram.user(7), Keeper()
+    done: list[int] = []
+    anna.sends_photo(photo(1), caption="one")
+    anna.writes("two")
+    told = [update["update_id"] for update in telegram.world.updates.waiting]
+    await polled(telegram, keeper, 2, done=done)
+    assert done == told[1:]
 
 
 @pytest.mark.parametrize("last", [900, 1101, 2_000_000_000])
