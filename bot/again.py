@@ -1,18 +1,16 @@
 """New jobs made from old ones: once more, another way, or the failed ones again."""
 
-import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bot.download import RESULT_OF
 from bot.errand import FRONTEND, Errand, Wish, errand_of, owner_of
 from bot.grouping import Origin
 from bot.parcel import in_order
 from engine.app import Engine
 from engine.errors import NotFound
-from engine.job import Image, ImageStatus, Job, NewImage, NewJob, Original, Seen
-from engine.publish import sha256_of
-from engine.work import kept_key
+from engine.job import Image, ImageStatus, Job, NewImage, NewJob, Seen
 
 # The module that does nothing but what is asked for.
 REFINING = "custom"
@@ -46,20 +44,10 @@ class Again:
         return await self._make(job, by, request, new, errand.wish, key=f"retry:{job.id}")
 
     async def refine(self, job: Job, image: Image, by: Origin, request: str, text: str, *, reply_to: int) -> str | None:
-        """Edit a result as a text says."""
-        original = await self._original(kept_key(image.id))
+        """Edit a result as a text says. It is looked at when the new job begins: its place may be away just now."""
         wish = replace(errand_of(job).wish, module=REFINING, module_prompt="", prompt=text)
-        new = replace(_copy(image), inputs=(original,), prompt=text)
+        new = replace(_copy(image), inputs=(), prompt=text, place={**image.place, RESULT_OF: image.id})
         return await self._make(job, by, request, [new], wish, key=request, reply_to=reply_to)
-
-    async def _original(self, key: str) -> Original:
-        """A blob as an input. Raises NotFound if it is not kept any more."""
-        blobs = self._engine.store.blobs
-        async with blobs.files(key) as (path,):
-            if path is None:
-                raise NotFound("The result is not kept any more.")
-            size, digest = await asyncio.to_thread(lambda: (path.stat().st_size, sha256_of(path)))
-        return Original(blobs.address(key), digest, size, 0)
 
     async def _images(self, job: Job) -> list[Image]:
         return in_order(await self._engine.store.images.of_job(job.id, limit=job.total))

@@ -14,11 +14,15 @@ from bot.parcel import in_order
 from engine.app import Engine
 from engine.errors import NotFound
 from engine.job import Image, ImageStatus, Job, NewImage, Original
+from engine.publish import sha256_of
 from engine.settings import Settings
+from engine.work import kept_key
 
 AT_ONCE = 4
 TIMEOUT = 60.0
 HEAD_START = 0.1
+# In the place of an image that is made from the result of another one: the id of that.
+RESULT_OF = "result_of"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Refusal:
 
 
 GONE = Refusal("gone", "Telegram does not have the file any more.", "Send it again.")
+NOT_KEPT = Refusal("gone", "The result is not kept any more.", "Send it again.")
 NO_MODULE = Refusal("no_module", "The module or model was taken out of the settings.", "Choose another one.")
 NO_PICTURE = Refusal("not_a_picture", "This is not a photo.", "Send a JPEG, PNG, WebP, HEIC or TIFF file.")
 
@@ -82,9 +87,11 @@ class Downloads:
                 await self._refuse(image, NO_MODULE)
 
     async def _inputs(self, image: Image) -> tuple[Original, ...]:
-        """The photo, or nothing if it cannot be had, which is settled then."""
+        """The photo or result, or nothing if it cannot be had, which is settled then."""
         if image.inputs:
             return image.inputs
+        if source := image.place.get(RESULT_OF):
+            return await self._result(image, kept_key(source))
         file = File(**image.place["file"])
         if refusal := _judge(file, self._largest):
             await self._refuse(image, refusal)
@@ -95,6 +102,15 @@ class Downloads:
         except BadRequest as error:
             await self._refuse(image, too_large(self._largest) if "too big" in str(error) else GONE)
             return ()
+
+    async def _result(self, image: Image, key: str) -> tuple[Original, ...]:
+        blobs = self._engine.store.blobs
+        async with blobs.files(key) as (path,):
+            if path is None:
+                await self._refuse(image, NOT_KEPT)
+                return ()
+            size, digest = await asyncio.to_thread(lambda: (path.stat().st_size, sha256_of(path)))
+        return (Original(blobs.address(key), digest, size, 0),)
 
     async def _keep(self, image: Image, data: bytes) -> Original:
         blobs, key = self._engine.store.blobs, f"photos/{image.job_id}/{image.id}"

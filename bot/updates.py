@@ -32,7 +32,6 @@ from bot.people import Person
 from bot.presses import REFINE, Presses
 from bot.sentences import language_for, speaking
 from bot.words import LastWords
-from engine.errors import NotFound
 from engine.job import ImageStatus, Job, JobStatus, Shown
 
 log = logging.getLogger(__name__)
@@ -218,17 +217,10 @@ class Updates:
 
     async def _refine(self, shown: Shown, job: Job, message: Message, text: str, person: Person) -> None:
         image = await self._desk.engine.store.images.get(shown.image_id)
-        origin = origin_of(message)
-        try:
-            made = await self._desk.again.refine(
-                job, image, origin, str(message.message_id), text, reply_to=message.message_id
-            )
-        except NotFound:
-            self._say(message, person, "result.not_kept")
-            return
-        if made:
+        number = message.message_id
+        if made := await self._desk.again.refine(job, image, origin_of(message), str(number), text, reply_to=number):
             await self._desk.errands.start(made)
-            self._desk.chores.start(self._desk.client.react(message.chat_id, message.message_id, LOOKING))
+            self._desk.chores.start(self._desk.client.react(message.chat_id, number, LOOKING))
 
     async def _take_replied(self, message: Message, file: File, text: str, person: Person) -> None:
         """A photo that was sent before, with the words of a reply to it."""

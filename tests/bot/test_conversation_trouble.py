@@ -134,6 +134,41 @@ async def test_who_meets_a_mistake_of_lightworks_own_is_told_and_the_others_are_
         await heard(telegram, BEN, f"Your number: {BEN}")
 
 
+async def test_a_reply_to_a_result_that_cannot_be_reached_waits_and_holds_up_nobody_else(
+    telegram: TelegramServer, tmp_path: Path
+) -> None:
+    anna, ben = telegram.user(ANNA), telegram.user(BEN)
+    async with talking(tmp_path, telegram) as engine:
+        anna.sends_photo(photo(1), caption="Warmer.")
+        await heard(telegram, ANNA, "Done.")
+        result = sent(telegram, ANNA, "document")[0]
+        await kept(engine, result)
+        results = tmp_path / "data" / "blobs" / "kept"
+        aside = results.rename(tmp_path / "aside")
+        results.touch()  # where a folder is wanted
+        anna.writes("Colder.", reply_to=result)
+        ben.writes("/id")
+        await heard(telegram, BEN, f"Your number: {BEN}")
+        results.unlink()
+        aside.rename(results)
+        await telegram.until(lambda: len(said(telegram, ANNA, "Done.")) == 2)
+
+
+async def test_who_replies_to_a_result_that_is_not_kept_any_more_is_told(
+    telegram: TelegramServer, tmp_path: Path
+) -> None:
+    anna = telegram.user(ANNA)
+    async with talking(tmp_path, telegram) as engine:
+        anna.sends_photo(photo(1), caption="Warmer.")
+        await heard(telegram, ANNA, "Done.")
+        result = sent(telegram, ANNA, "document")[0]
+        await kept(engine, result)
+        (blob,) = (tmp_path / "data" / "blobs" / "kept").iterdir()
+        blob.unlink()
+        anna.writes("Colder.", reply_to=result)
+        await heard(telegram, ANNA, "It is not kept any more.")
+
+
 async def test_redo_is_a_new_sample_also_of_a_photo_that_was_sent_twice(
     telegram: TelegramServer, tmp_path: Path
 ) -> None:
