@@ -8,6 +8,7 @@ from bot.download import RESULT_OF
 from bot.errand import FRONTEND, Errand, Wish, errand_of, owner_of
 from bot.grouping import Origin
 from bot.parcel import in_order
+from bot.people import available
 from engine.app import Engine
 from engine.errors import NotFound
 from engine.job import Image, ImageStatus, Job, NewImage, NewJob, Seen
@@ -41,7 +42,7 @@ class Again:
         said = errand.prompt_of(images)
         failed = _chosen(images, ImageStatus.FAILED)
         new = [replace(_copy(one), prompt=one.prompt if one.final_prompt else said[one.id]) for one in failed]
-        return await self._make(job, by, request, new, errand.wish, key=f"retry:{job.id}")
+        return await self._make(job, by, request, new, available(self._engine, errand.wish), key=f"retry:{job.id}")
 
     async def refine(self, job: Job, image: Image, by: Origin, request: str, text: str, *, reply_to: int) -> str | None:
         """Edit a result as a text says. It is looked at when the new job begins: its place may be away just now."""

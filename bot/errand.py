@@ -4,10 +4,11 @@ It is kept with the job from its first photo on, so that a restart goes on with 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from bot.grouping import Group, Origin, prompts
+from engine.catalog import Model
 from engine.job import Image, Job, Parameters
 
 FRONTEND = "telegram"
@@ -29,6 +30,12 @@ class Wish:
     @property
     def parameters(self) -> Parameters:
         return Parameters(self.size, self.aspect)
+
+    def on(self, model: Model) -> "Wish":
+        """The same of another model, as far as that can do it."""
+        size = self.size if self.size in model.sizes else model.sizes[0]
+        aspect = self.aspect if self.aspect in model.aspects else ""
+        return replace(self, model=model.name, size=size, aspect=aspect)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from bot.card import (
     progress_text,
 )
 from bot.client import Buttons, ChatClosed, Client, Unreachable
-from bot.errand import Errand, errand_of
-from bot.people import fast_and_pro
+from bot.errand import errand_of
+from bot.people import available, fast_and_pro
 from bot.sentences import Say, speaking
 from engine.app import Engine
 from engine.errors import LightWorkError, NotFound
@@ -93,18 +93,10 @@ class Notices:
     def draft_card(self, job: Job) -> tuple[str, Buttons]:
         """A draft in words, and its buttons."""
         errand, catalog = errand_of(job), self._engine.catalog
-        say = speaking(errand.language)
-        module = catalog.module(errand.wish.module)
-        text = draft_text(say, errand.language, errand.wish, module, job.total, len(errand.own))
-        buttons = draft_buttons(say, errand.language, job.id, errand.wish, self.choices(errand), job.total)
-        return text, buttons
-
-    def choices(self, errand: Errand) -> Choices:
-        """What a draft can be made of."""
-        catalog = self._engine.catalog
-        return Choices(
-            tuple(catalog.modules.values()), *fast_and_pro(self._engine), model=catalog.model(errand.wish.model)
-        )
+        wish, say = available(self._engine, errand.wish), speaking(errand.language)
+        choices = Choices(tuple(catalog.modules.values()), *fast_and_pro(self._engine), model=catalog.model(wish.model))
+        text = draft_text(say, errand.language, wish, catalog.module(wish.module), job.total, len(errand.own))
+        return text, draft_buttons(say, errand.language, job.id, wish, choices, job.total)
 
     async def follow(self, job_id: str) -> None:
         """A job is being worked on: tell how far it is until it ends."""

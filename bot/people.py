@@ -1,7 +1,7 @@
 """What people have chosen for themselves: kept in the database, completed by the settings."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.errand import Wish
@@ -72,6 +72,14 @@ class People:
 def user_key(user: int) -> str:
     """The id of a row of `users`."""
     return f"telegram:{user}"
+
+
+def available(engine: Engine, wish: Wish) -> Wish:
+    """The wish, with the module or model of the settings where its own has left them."""
+    catalog, usual = engine.catalog, engine.settings.engine
+    if wish.module not in catalog.modules:
+        wish = replace(wish, module=usual.module, module_prompt="")
+    return wish.on(catalog.models.get(wish.model) or catalog.model(usual.model))
 
 
 def offered(engine: Engine) -> list[Model]:

@@ -12,7 +12,7 @@ from bot.desk import Desk
 from bot.errand import errand_of
 from bot.extras import Extras
 from bot.grouping import Origin
-from bot.people import Person, offered
+from bot.people import Person, available, offered
 from bot.preferences import MINE, Preferences
 from bot.sentences import Say, speaking
 from engine.errors import NotFound
@@ -99,10 +99,8 @@ class Presses:
         job = await self._desk.own_job(job_id, query.from_user)
         if job is None:
             return say(await self._why_not(job_id))
-        if act in self._drafts and job.status is not JobStatus.PENDING:
-            return say("result.not_now")
-        if act in self._drafts and await self._desk.notices.of(job_id) not in (0, message.message_id):
-            return say("result.old_button")
+        if act in self._drafts and (why := await self._why_not_of_draft(job, message, act)):
+            return say(why)
         try:
             return await deed(Press(query, message, job, act, choice, person))
         except NotFound:
@@ -116,6 +114,18 @@ class Presses:
         return "access.not_yours" if job.id == job_id else "result.gone"
 
     # Drafts
+
+    async def _why_not_of_draft(self, job: Job, message: Message, act: str) -> str:
+        """Why nothing can be done with a draft by this button, "" if it can."""
+        if job.status is not JobStatus.PENDING:
+            return "result.not_now"
+        if await self._desk.notices.of(job.id) not in (0, message.message_id):
+            return "result.old_button"
+        wish = errand_of(job).wish
+        if act != "discard" and (now := available(self._desk.engine, wish)) != wish:
+            await self._desk.set_wish(job, now)
+            return "draft.replaced"
+        return ""
 
     def _change(self, press: Press, text: str, buttons: Buttons) -> None:
         async def change() -> None:
@@ -157,8 +167,7 @@ class Presses:
                 wish = replace(wish, module=name, module_prompt=press.person.prompts.get(name, ""))
             case "model":
                 model = catalog.model(found(press.choice, [one.name for one in offered(self._desk.engine)]))
-                size = wish.size if wish.size in model.sizes else model.sizes[0]
-                wish = replace(wish, model=model.name, size=size, aspect=wish.aspect if model.aspects else "")
+                wish = wish.on(model)
             case "size" if press.choice in catalog.model(wish.model).sizes:
                 wish = replace(wish, size=press.choice)
             case "aspect" if press.choice in ("keep", *catalog.model(wish.model).aspects):

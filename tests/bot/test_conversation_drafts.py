@@ -1,5 +1,8 @@
 """Photos without a caption: the bot asks, once, and starts when it is told to."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,9 +11,11 @@ from hot_folder import photo
 from servers.telegram import TelegramServer
 
 from engine.app import Engine
-from engine.job import Image, JobStatus
+from engine.catalog import load_catalog
+from engine.job import Image, JobStatus, Parameters
 
 FRONTEND = "telegram"
+CHOSEN = {"module": "mine", "model": "own", "size": "1K", "aspect": "1:1"}
 
 
 async def images_of_newest(engine: Engine) -> list[Image]:
@@ -103,6 +108,57 @@ async def test_every_choice_of_a_draft_has_its_button(telegram: TelegramServer, 
         await heard(telegram, ANNA, "Done.")
         (image,) = await images_of_newest(engine)
         assert (image.module, image.model, image.parameters.size) == ("food", "local", "2K")
+
+
+@asynccontextmanager
+async def with_rows_of_ones_own(telegram: TelegramServer, folder: Path) -> AsyncIterator[Engine]:
+    """The bot, with a module and a model that Anna has chosen and that only the settings of today have."""
+    module = {"title": "Mine", "description": "My own.", "prompt": "As I like it."}
+    model = {"title": "Own", "provider": "local", "id": "local", "sizes": ["1K"], "aspects": ["1:1"]}
+    async with talking(folder, telegram) as engine:
+        engine.catalog.adopt(load_catalog({"own": model}, {"mine": module}))
+        await engine.store.users.prefer(f"telegram:{ANNA}", CHOSEN, engine.now())
+        yield engine
+
+
+async def test_a_draft_whose_module_and_model_leave_the_settings_gets_the_usual_ones(
+    telegram: TelegramServer, tmp_path: Path
+) -> None:
+    anna = telegram.user(ANNA)
+    async with with_rows_of_ones_own(telegram, tmp_path) as engine:
+        anna.sends_photo(photo(1))
+        await taken_in(engine)
+        engine.catalog.adopt(load_catalog({}, {}))
+        draft = await heard(telegram, ANNA, "Photos: 1.")
+        await kept(engine, draft)
+        assert draft.labels[:3] == [["Module: Enhance"], ["✓ Fast", "Pro"], ["Size: 1K"]]
+        press = anna.presses(draft, "▶ Start")
+        await telegram.until(lambda: press.answers)
+        assert press.answers[0].text.startswith("What you had chosen is not offered any more.")
+        anna.presses(draft, "▶ Start")
+        await heard(telegram, ANNA, "Done.")
+        (image,) = await images_of_newest(engine)
+        assert (image.module, image.model, image.parameters) == ("enhance", "local", Parameters())
+
+
+async def test_what_failed_as_its_module_had_left_the_settings_is_tried_again_with_the_usual_one(
+    telegram: TelegramServer, tmp_path: Path
+) -> None:
+    anna = telegram.user(ANNA)
+    async with with_rows_of_ones_own(telegram, tmp_path) as engine:
+        anna.sends_photo(photo(1), caption="Warmer.")
+        await taken_in(engine)
+        engine.catalog.adopt(load_catalog({}, {}))
+        control = await heard(telegram, ANNA, "This kind of edit or model is not offered any more.")
+        anna.presses(control, "Try again: 1")
+        await heard(telegram, ANNA, "Done.")
+        (image,) = await images_of_newest(engine)
+        assert (image.module, image.model, image.prompt) == ("enhance", "local", "Warmer.")
+
+
+async def taken_in(engine: Engine) -> None:
+    while not await engine.store.jobs.list():  # noqa: ASYNC110 - a row rings no bell
+        await asyncio.sleep(0.01)
 
 
 async def test_write_a_prompt_asks_for_it(telegram: TelegramServer, tmp_path: Path) -> None:
