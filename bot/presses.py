@@ -209,8 +209,9 @@ class Presses:
         return await self._begin(press, made, "result.retrying")
 
     async def _begin(self, press: Press, made: str | None, text: str) -> str:
-        if made:
-            await self._desk.errands.start(made)
+        if made is None:
+            return press.say("result.still_working")
+        await self._desk.errands.start(made)
         return press.say(text)
 
     async def _redo_one(self, press: Press) -> str:

@@ -189,6 +189,8 @@ async def test_a_double_tap_on_redo_is_one_redo(telegram: TelegramServer, tmp_pa
         control = await heard(telegram, ANNA, "Done.")
         presses = [anna.presses(control, "Redo") for _ in range(2)]
         await telegram.until(lambda: all(press.answers for press in presses))
+        told = [press.answers[0].text for press in presses]
+        assert told == ["Once more.", "It is still being worked on."]
         await telegram.until(lambda: len(said(telegram, ANNA, "Done.")) == 2)
         assert len(gemini.requests) == 2
 
