@@ -123,8 +123,6 @@ class User:
     """Somebody who uses a frontend, known by that frontend's id; `preferences` are what they have chosen there."""
 
     id: str
-    name: str = ""
-    language: str = ""
     preferences: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -76,9 +76,12 @@ class Images(ImageLookup):
 
     async def renew(self, worker: str, lease_until: datetime) -> None:
         """Hold on to everything that `worker` has claimed."""
-        await self._run(
-            sa.update(images).where(IS_PROCESSING, images.c.worker == worker).values(lease_until=lease_until)
-        )
+        held = sa.update(images).where(IS_PROCESSING, images.c.worker == worker)
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(held.values(lease_until=lease_until))
+
+        await self._database.write(work)
 
     async def complete(
         self,
@@ -239,12 +242,6 @@ class Images(ImageLookup):
             return number
 
         return await self._database.write(work, tells=Topic.ENDED)
-
-    async def _run(self, statement: sa.Update, tells: Topic | None = None) -> int:
-        async def work(connection: AsyncConnection) -> int:
-            return int((await connection.execute(statement)).rowcount)
-
-        return await self._database.write(work, tells=tells)
 
 
 async def cancel(
