@@ -146,14 +146,18 @@ def draft_buttons(say: Say, language: str, job_id: str, wish: Wish, choices: Cho
     return [row for row in rows if row]
 
 
-def menu(say: Say, job_id: str, act: str, options: Sequence[tuple[str, str]], chosen: str) -> Buttons:
-    """A list of options, (value, label), and the way back to the draft."""
+def option_buttons(of: str, act: str, options: Sequence[tuple[str, str]], chosen: str) -> Buttons:
+    """A button for each option, (value, label), of a job or whatever else stands in its place in callback data."""
     buttons = [
-        Button(f"✓ {label}" if value == chosen else label, data_of(job_id, act, value or "keep"))
+        Button(f"✓ {label}" if value == chosen else label, data_of(of, act, value or "keep"))
         for value, label in options
     ]
-    rows = [buttons[at : at + IN_A_ROW] for at in range(0, len(buttons), IN_A_ROW)]
-    return [*rows, [Button(say("draft.back"), data_of(job_id, "draft"))]]
+    return [buttons[at : at + IN_A_ROW] for at in range(0, len(buttons), IN_A_ROW)]
+
+
+def menu(say: Say, job_id: str, act: str, options: Sequence[tuple[str, str]], chosen: str) -> Buttons:
+    """A list of options, and the way back to the draft."""
+    return [*option_buttons(job_id, act, options, chosen), [Button(say("draft.back"), data_of(job_id, "draft"))]]
 
 
 def progress_text(say: Say, progress: Progress) -> str:

@@ -1,12 +1,11 @@
 """What somebody wants by default: module, model, their own prompts, language, how results come. Kept per person."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from telegram import Message
 
-from bot.card import data_of, found, module_description, module_title, money
+from bot.card import data_of, found, module_description, module_title, money, option_buttons
 from bot.client import Button, Buttons
 from bot.desk import Desk
 from bot.order import Order
@@ -38,7 +37,7 @@ class Preferences:
         for module in catalog.modules.values():
             lines.append("• {title}: {description}".format(**words_of(person, module)))
         options = [(module.name, module_title(person.language, module)) for module in catalog.modules.values()]
-        return "\n".join(lines), _options("module", options, person.module)
+        return "\n".join(lines), option_buttons(MINE, "module", options, person.module)
 
     async def module(self, order: Order) -> None:
         """Show the chosen module, or choose the named one."""
@@ -94,7 +93,8 @@ class Preferences:
         say, models = speaking(person.language), offered(self._desk.engine)
         lines = [say("model.list", title=self._desk.engine.catalog.model(person.model).title)]
         lines += [self._price_line(say, model) for model in models]
-        return "\n".join(lines), _options("model", [(model.name, model.title) for model in models], person.model)
+        options = [(model.name, model.title) for model in models]
+        return "\n".join(lines), option_buttons(MINE, "model", options, person.model)
 
     def _price_line(self, say: Say, model: Model) -> str:
         price = model.price(model.sizes[0])
@@ -126,8 +126,8 @@ class Preferences:
         say = speaking(person.language)
         if options := self._menu(say, person, act):
             setting, values, chosen = options
-            rows = [*_options(setting, values, chosen), [Button(say("draft.back"), data_of(MINE, "settings"))]]
-            self._change(message, say("settings.title"), rows)
+            back = [Button(say("draft.back"), data_of(MINE, "settings"))]
+            self._change(message, say("settings.title"), [*option_buttons(MINE, setting, values, chosen), back])
             return ""
         if act == "reset":
             await self._desk.people.prefer_prompt(person, person.module, "")
@@ -193,11 +193,3 @@ def words_of(person: Person, module: Module) -> dict[str, str]:
         "title": module_title(person.language, module),
         "description": module_description(person.language, module),
     }
-
-
-def _options(act: str, options: Sequence[tuple[str, str]], chosen: str) -> list[list[Button]]:
-    buttons = [
-        Button(f"✓ {label}" if value == chosen else label, data_of(MINE, act, value or "keep"))
-        for value, label in options
-    ]
-    return [buttons[at : at + 2] for at in range(0, len(buttons), 2)]

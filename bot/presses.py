@@ -11,7 +11,7 @@ from bot.client import Button, Buttons
 from bot.desk import Desk
 from bot.errand import errand_of
 from bot.extras import Extras
-from bot.grouping import Origin
+from bot.incoming import origin_of
 from bot.people import Person, available, offered
 from bot.preferences import MINE, Preferences
 from bot.sentences import Say, speaking
@@ -29,15 +29,13 @@ class Press:
 
     def __init__(self, query: CallbackQuery, message: Message, job: Job, act: str, choice: str, person: Person) -> None:
         self.id = query.id
-        self.user = query.from_user
         self.message = message
         self.job = job
         self.act = act
         self.choice = choice
         self.person = person
         self.say: Say = speaking(person.language)
-        thread = message.message_thread_id if message.is_topic_message else None
-        self.origin = Origin(message.chat_id, thread, query.from_user.id)
+        self.origin = replace(origin_of(message), sender=query.from_user.id)
 
 
 Deed = Callable[[Press], Awaitable[str]]
