@@ -140,7 +140,7 @@ def _of_figures(figures: Figures, now: datetime) -> Iterator[Metric]:
     yield _gauges("images", "Unfinished images in the database.", ("state", "model"), number)
     yield _gauge("oldest_waiting_seconds", "The age of the oldest image that waits.", oldest)
     yield _gauges("deliveries_owed", "Results and reports that are to be handed over.", ("frontend",), owed)
-    yield _gauges("oldest_delivery_seconds", "The age of the oldest of them.", ("frontend",), since)
+    yield _gauges("oldest_delivery_seconds", "The age of the oldest that is tried soon.", ("frontend",), since)
     labels = ("provider", "model_id", "kind")
     yield _gauges("gate_closed_seconds", "How long a model will not be asked yet; closed gates only.", labels, closed)
 

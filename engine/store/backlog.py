@@ -9,17 +9,19 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from engine.setbacks import LONGEST_OF_MANY
 from engine.store.database import Database
 from engine.store.gates import Gate
-from engine.store.schema import QUEUED, deliveries, gates, images
+from engine.store.schema import QUEUED, deliveries, gates, has_come, images
 
 STATES = {"PENDING": QUEUED, "PROCESSING": "status = 'PROCESSING'", "RETRY_LATER": "status = 'RETRY_LATER'"}
 IS_OWED = sa.text("status = 'PENDING'")
+ALL = sa.true()
 
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """How many there are, and when the oldest of them came to be; None where there are none."""
+    """How many there are, and when the oldest came to be of those that wait for nobody; None where there are none."""
 
     number: int
     since: datetime | None
@@ -57,9 +59,11 @@ class Backlog:
             counted = {
                 (state, model): owed
                 for state, condition in STATES.items()
-                for model, owed in (await _counted(connection, images, images.c.model, sa.text(condition))).items()
+                for model, owed in (await _counted(connection, images.c.model, sa.text(condition))).items()
             }
-            owed = await _counted(connection, deliveries, deliveries.c.frontend, IS_OWED)
+            # What is to be tried later than after any trouble waits for somebody to open their chat.
+            is_tried = has_come(deliveries.c.next_try_at, now + LONGEST_OF_MANY)
+            owed = await _counted(connection, deliveries.c.frontend, IS_OWED, is_tried)
             closed = await connection.execute(sa.select(gates).where(gates.c.closed_until > now))
             return Figures(counted, owed, [Gate(**row._mapping) for row in closed])
 
@@ -67,11 +71,16 @@ class Backlog:
 
 
 async def _counted(
-    connection: AsyncConnection, table: sa.Table, by: sa.Column[Any], condition: sa.TextClause
+    connection: AsyncConnection,
+    by: sa.Column[Any],
+    condition: sa.TextClause,
+    counts_as_old: sa.ColumnElement[bool] = ALL,
 ) -> dict[str, Owed]:
     # Ids begin with the time they were made, and unlike `created_at` the one of the queue stands in its index.
-    query = sa.select(by, sa.func.count(), sa.func.min(table.c.id)).where(condition).group_by(by)
-    return {name: Owed(number, _made_at(oldest)) for name, number, oldest in await connection.execute(query)}
+    oldest = sa.func.min(by.table.c.id).filter(counts_as_old)
+    query = sa.select(by, sa.func.count(), oldest).where(condition).group_by(by)
+    rows = await connection.execute(query)
+    return {name: Owed(number, _made_at(oldest) if oldest else None) for name, number, oldest in rows}
 
 
 def _made_at(id: str) -> datetime:

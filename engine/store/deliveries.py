@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from engine.job import Delivery, Seen, Shown
 from engine.store.database import Database, Topic
 from engine.store.messages import show
-from engine.store.rows import delivery_of, source_of
+from engine.store.rows import delivery_of, new_id, source_of
 from engine.store.schema import deliveries, has_come, images, jobs
 from engine.store.seen import forget, remember
 
@@ -93,11 +93,12 @@ class Deliveries:
         await self._database.write(work)
 
     async def repeat(self, job_id: str, now: datetime) -> bool:
-        """DELIVERED -> PENDING for a job's report, with nothing noted: all is handed over anew. False if it is owed."""
+        """DELIVERED -> PENDING for a job's report: a new duty, with nothing noted. False if it is owed."""
         again = sa.update(deliveries).where(
             deliveries.c.job_id == job_id, deliveries.c.image_id == "", sa.text("status = 'DELIVERED'")
         )
         values: dict[str, Any] = {
+            "id": new_id(),
             "status": "PENDING",
             "delivered_at": None,
             "receipt": {},

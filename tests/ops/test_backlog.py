@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -17,11 +18,11 @@ ALLOWED = re.compile(r"SEARCH|SCAN \w+ USING (COVERING )?INDEX ix_\w+|USE TEMP B
 
 
 async def test_each_count_walks_an_index_of_unfinished_rows_only(tmp_path: Path) -> None:
-    store, asked = Store(tmp_path), list[str]()
+    store, asked = Store(tmp_path), list[tuple[str, Any]]()
     await store.open()
 
-    def keep(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        asked.append(statement)
+    def keep(_connection: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
+        asked.append((statement, values))
 
     reader = store._database._reader.sync_engine
     sa.event.listen(reader, "before_cursor_execute", keep)
@@ -29,11 +30,11 @@ async def test_each_count_walks_an_index_of_unfinished_rows_only(tmp_path: Path)
         await store.backlog.figures(datetime.now(UTC))
     finally:
         await store.aclose()
-    counts = [statement for statement in asked if "count(" in statement]
+    counts = [(statement, values) for statement, values in asked if "count(" in statement]
     assert len(counts) == 4
     with closing(sqlite3.connect(tmp_path / "lightwork.sqlite3")) as database:
-        for statement in counts:
-            plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}")]
+        for statement, values in counts:
+            plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
             assert all(ALLOWED.match(step) for step in plan), (statement, plan)
             assert any("ix_" in step for step in plan), (statement, plan)
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from engine.job import Ending, Seen, Shown
+from engine.setbacks import LONGEST_OF_MANY
 from engine.store import OUR_RESULTS, Store
 from store.conftest import LEASE, START, new_images, new_job
 
@@ -82,7 +83,8 @@ async def test_a_report_that_was_handed_over_can_be_handed_over_anew(store: Stor
     await store.deliveries.delivered(report, {"photo:0": {"tries": 1}}, START)
     assert await store.deliveries.repeat(job_id, START)
     (again,) = await store.deliveries.due("folder", START, limit=10)
-    assert (again.id, again.receipt) == (report.id, {})
+    assert (again.job_id, again.image_id, again.receipt) == (job_id, "", {})
+    assert again.id > report.id, "how long it is owed counts from now"
 
 
 async def test_what_waits_for_an_owner_can_be_hastened(store: Store) -> None:
@@ -93,6 +95,17 @@ async def test_what_waits_for_an_owner_can_be_hastened(store: Store) -> None:
     assert await store.deliveries.due("folder", START, limit=10) == []
     await store.deliveries.hasten("wat", START)
     assert len(await store.deliveries.due("folder", START, limit=10)) == 1
+
+
+async def test_what_waits_for_somebody_to_open_their_chat_is_owed_but_does_not_grow_old(store: Store) -> None:
+    await finished_job(store, "a.jpg")
+    (image,) = await store.deliveries.due("folder", START, limit=10)
+    await store.deliveries.delivered(image, {}, START)
+    (report,) = await store.deliveries.due("folder", START, limit=10)
+    for wait, grows_old in ((timedelta(0), True), (LONGEST_OF_MANY, True), (timedelta(days=1), False)):
+        await store.deliveries.postpone(report, "why", START + wait)
+        owed = (await store.backlog.figures(START)).deliveries["folder"]
+        assert (owed.number, owed.since is not None) == (1, grows_old)
 
 
 async def test_a_step_is_noted_with_the_messages_that_it_made(store: Store) -> None:
