@@ -89,9 +89,14 @@ class Updates:
     def _is_open(self, chat: int) -> bool:
         return any(self._desk.access.is_open(name) for name in self._desk.client.names(chat))
 
+    async def _is_known(self, chat: int) -> bool:
+        """Whether somebody who may has ever sent photos there; strangers' chats cost nothing more than that look."""
+        return await self._desk.engine.store.messages.are_in(self._desk.client.names(chat))
+
     async def _membership(self, change: ChatMemberUpdated) -> None:
         """Whoever opens their chat again gets what waits for them."""
-        if change.new_chat_member.status in {ChatMember.MEMBER, ChatMember.ADMINISTRATOR}:
+        is_open = change.new_chat_member.status in {ChatMember.MEMBER, ChatMember.ADMINISTRATOR}
+        if is_open and await self._is_known(change.chat.id):
             await self._desk.chat_opened(change.chat.id)
 
     async def _message(self, message: Message) -> None:
@@ -99,7 +104,8 @@ class Updates:
         if user is None:
             return
         if message.migrate_to_chat_id:
-            await self._desk.client.moved(message.chat_id, message.migrate_to_chat_id)
+            if self._is_open(message.chat_id) or await self._is_known(message.chat_id):
+                await self._desk.client.moved(message.chat_id, message.migrate_to_chat_id)
             return
         if not self._may(user, message.chat_id):
             self._decline(message, user)

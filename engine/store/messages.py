@@ -1,6 +1,6 @@
 """Statements about messages of chats: which job, and which of its images, a message is about."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -36,6 +36,15 @@ class Messages:
     async def get(self, chat: int, message: int) -> Shown | None:
         """What a message is about; None if it is about no job."""
         return next(iter(await self._select(messages.c.chat == chat, messages.c.message == message)), None)
+
+    async def are_in(self, chats: Collection[int]) -> bool:
+        """Whether any message of these chats is about a job."""
+        any_of_them = sa.select(messages.c.job_id).where(messages.c.chat.in_(chats)).limit(1)
+
+        async def work(connection: AsyncConnection) -> bool:
+            return (await connection.execute(any_of_them)).first() is not None
+
+        return await self._database.read(work)
 
     async def of_job(self, job_id: str, *, role: str) -> list[Shown]:
         """The messages about a job that have this role, in order."""

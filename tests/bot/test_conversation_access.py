@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from conversation import ANNA, BEN, OWNER, heard, kept, said, sent, talking
 from hot_folder import photo
 from servers.telegram import TelegramServer
@@ -114,6 +115,27 @@ async def test_a_stranger_in_a_group_is_told_only_if_they_speak_to_the_bot(
         await dealt_with(telegram, FAMILY)
         assert group.messages[:-1] == [denied]
         assert group.reactions == {}
+
+
+async def test_chats_in_which_nobody_has_sent_anything_may_open_and_move_as_they_like(
+    telegram: TelegramServer, tmp_path: Path
+) -> None:
+    stranger, written = telegram.user(STRANGER), list[str]()
+
+    def keep(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        written.append(statement)
+
+    async with talking(tmp_path, telegram) as engine:
+        await dealt_with(telegram)
+        sa.event.listen(engine.store._database._writer.sync_engine, "before_cursor_execute", keep)  # type: ignore[attr-defined]
+        stranger.unblocks_bot()
+        group = telegram.group(FAMILY, stranger)
+        stranger.adds_bot(group)
+        stranger.upgrades(group, -1000000000200)
+        await dealt_with(telegram)
+        assert written
+        assert [statement for statement in written if "deliveries" in statement] == []
+        assert (await engine.store.users.get("telegram:groups")).preferences == {}
 
 
 @pytest.mark.parametrize("act", ["start", "discard", "modules", "model=local", "prompt", "cancel", "history", "again"])

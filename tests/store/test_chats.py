@@ -11,6 +11,8 @@ async def test_a_message_is_found_by_chat_and_number(store: Store) -> None:
     assert await store.messages.get(-100, 5) == Shown(-100, 5, job.id, "", "photo")
     assert await store.messages.get(7, 5) == Shown(7, 5, job.id, "image", "result")
     assert await store.messages.get(8, 5) is None
+    assert await store.messages.are_in({8, 7})
+    assert not await store.messages.are_in({8, 9})
 
 
 async def test_the_messages_of_a_job_are_found_by_their_role(store: Store) -> None:
