@@ -22,7 +22,7 @@ from bot.courier import ChatCourier
 from bot.desk import Desk
 from bot.errand import FRONTEND
 from bot.errands import Chores, Errands
-from bot.extras import Extras
+from bot.extras import Extras, discard_unsent
 from bot.limiter import Haste, Limiter
 from bot.notice import Notices
 from bot.notifier import Notifier
@@ -156,6 +156,7 @@ async def _run(
     deliveries = _deliveries(engine, client, notices, people)
     engine.on_finished.extend((deliveries.wake, notices.wake))
     access, taking = await _access(engine), asyncio.Lock()
+    await asyncio.to_thread(discard_unsent, engine.settings.engine.data_dir)
     log.info("the bot @%s answers", me.username)
     engine.health.works(FRONTEND)
     async with asyncio.TaskGroup() as group:

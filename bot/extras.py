@@ -1,9 +1,11 @@
 """What can be had of finished jobs beside their results: before/after, ZIP, history."""
 
 import asyncio
+import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from bot.card import data_of, module_title, result_buttons
 from bot.client import FILES, PHOTOS, Button, Buttons
@@ -24,16 +26,46 @@ from engine.work import kept_key, preview_key
 # A ZIP is a little larger than what is in it.
 ZIP_PART = LARGEST_FILE - 1_000_000
 MOST_JOBS = 10
+ZIPS = "zips"
+
+
+def discard_unsent(data_dir: Path) -> None:
+    """Delete what a killed run was about to send."""
+    shutil.rmtree(data_dir / ZIPS, ignore_errors=True)
 
 
 class Extras:
-    """Makes them when they are asked for. Nothing of it is kept: who wants it again asks again."""
+    """Makes them when they are asked for. Nothing of it is kept: who wants it again asks again.
+
+    What is being made already is not made a second time.
+    """
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._asked_for: set[tuple[str, str, int]] = set()
+        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     async def compare(self, job: Job, origin: Origin, language: str) -> None:
         """Send each result beside its original."""
+        await self._once("compare", job, origin, lambda: self._compare(job, origin, language))
+
+    async def zip(self, job: Job, origin: Origin, language: str) -> None:
+        """Send all results in ZIP files of at most 50 MB."""
+        await self._once("zip", job, origin, lambda: self._zip(job, origin, language))
+
+    async def _once(self, what: str, job: Job, origin: Origin, make: Callable[[], Awaitable[None]]) -> None:
+        """In each chat one after the other: what waits for its upload takes disk or memory."""
+        asked_for = (what, job.id, origin.chat)
+        if asked_for in self._asked_for:
+            return
+        self._asked_for.add(asked_for)
+        try:
+            async with self._turns.setdefault(origin.chat, asyncio.Lock()):
+                await make()
+        finally:
+            self._asked_for.discard(asked_for)
+
+    async def _compare(self, job: Job, origin: Origin, language: str) -> None:
         say, blobs = speaking(language), self._desk.engine.store.blobs
         parcels: list[Parcel] = []
         shown: list[Image] = []
@@ -60,8 +92,7 @@ class Extras:
         cards = [Shown(chat, message, job.id, image.id, RESULT) for message, image in zip(sent, images, strict=True)]
         await self._desk.engine.store.messages.remember(*cards)
 
-    async def zip(self, job: Job, origin: Origin, language: str) -> None:
-        """Send all results in ZIP files of at most 50 MB."""
+    async def _zip(self, job: Job, origin: Origin, language: str) -> None:
         say = speaking(language)
         made = [image for image in await self._desk.images(job) if image.status is ImageStatus.COMPLETED]
         blobs = self._desk.engine.store.blobs
@@ -73,7 +104,9 @@ class Extras:
             if image.result["bytes"] > ZIP_PART:
                 await self._desk.client.say(origin, say("result.zip_too_large", name=image.name))
         parts = list(zip_parts([image for image in there if image.result["bytes"] <= ZIP_PART]))
-        with tempfile.TemporaryDirectory(dir=self._desk.engine.settings.engine.data_dir) as folder:
+        zips = self._desk.engine.settings.engine.data_dir / ZIPS
+        zips.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=zips) as folder:
             for number, part in enumerate(parts, start=1):
                 name = f"lightwork-{job.id[-8:]}{f'-{number}' if len(parts) > 1 else ''}.zip"
                 path = Path(folder) / name

@@ -13,6 +13,7 @@ from servers.gemini_behaviours import Refuse
 from servers.telegram import TelegramServer
 from servers.telegram_behaviours import TOO_LARGE, Raw
 from servers.telegram_behaviours import Refuse as Rejects
+from servers.telegram_behaviours import Slow
 from servers.telegram_chats import Message
 from servers.telegram_wire import Call
 
@@ -114,6 +115,29 @@ async def test_a_zip_holds_all_results(telegram: TelegramServer, tmp_path: Path)
         with zipfile.ZipFile(io.BytesIO(archive.data)) as opened:
             assert opened.namelist() == ["001 photo.jpg", "002 photo.jpg"]
             assert [opened.read(name) for name in opened.namelist()] == files
+
+
+async def test_what_is_asked_for_again_and_again_is_made_once_at_a_time_and_leaves_nothing_behind(
+    telegram: TelegramServer, tmp_path: Path
+) -> None:
+    anna, zips = telegram.user(ANNA), tmp_path / "data" / "zips"
+    (zips / "killed").mkdir(parents=True)
+    async with talking(tmp_path, telegram):
+        anna.sends_photo(photo(1), caption="Warmer.")
+        control = await heard(telegram, ANNA, "Done.")
+        assert not zips.exists(), "what a killed run has left"
+        files = len(telegram.called("sendDocument"))
+        telegram.plan("sendDocument", Slow(1))
+        first = [anna.presses(control, "ZIP") for _ in range(5)]
+        anna.presses(control, "Before / After")
+        await telegram.until(lambda: all(press.answers for press in first))
+        await telegram.until(lambda: len(telegram.called("sendDocument")) > files)
+        assert len(list(zips.iterdir())) == 1
+        await telegram.until(lambda: len(sent(telegram, ANNA, "photo")) == 2)
+        assert len(telegram.called("sendDocument")) == files + 1
+        assert list(zips.iterdir()) == []
+        anna.presses(control, "ZIP")
+        await telegram.until(lambda: len(sent(telegram, ANNA, "document")) == files + 2)
 
 
 async def test_redo_makes_new_samples_and_not_the_ones_that_were_bought(
