@@ -16,6 +16,7 @@ from bot.album import Taken
 from bot.client import Client, Unreachable
 from bot.download import Downloads
 from bot.errand import DISCARDED, EXPIRED, FRONTEND, errand_of
+from bot.grouping import Group
 from bot.notice import Notices
 from engine.app import Engine
 from engine.errors import LightWorkError, NotFound
@@ -79,30 +80,31 @@ class Errands:
         self._draft_expires = draft_expires
         self._downloads = Downloads(engine, client.bot)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._complete_at: dict[str, float] = {}
+        self._collecting: dict[str, Group] = {}
         self._woken = asyncio.Event()
         self._trouble = Trouble(log)
 
     def expect(self, taken: Taken) -> None:
         """A photo was kept; more may follow."""
-        self._complete_at[taken.job_id] = taken.group.closes_at()
+        self._collecting[taken.job_id] = taken.group
         self._woken.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Take up what an earlier run has left; then begin each album when it is complete, until `stop` is set."""
         await self._take_up()
-        next_look = 0.0
+        looked_at = -LOOK_FOR_EXPIRED_EVERY
         while not stop.is_set():
             self._woken.clear()
             async with self._taking:  # what has arrived, but is not kept yet, may belong to an album
                 now = self._engine.now().timestamp()
-            for job_id in [job_id for job_id, at in self._complete_at.items() if at <= now]:
-                del self._complete_at[job_id]
+            for job_id in [job_id for job_id, group in self._collecting.items() if group.is_over(now)]:
+                del self._collecting[job_id]
                 self._chores.start(self._complete(job_id))
-            if now >= next_look:
-                next_look = now + LOOK_FOR_EXPIRED_EVERY
+            if not looked_at <= now < looked_at + LOOK_FOR_EXPIRED_EVERY:  # or the clock was set back
+                looked_at = now
                 self._chores.start(self._discard_expired())
-            await first_of((self._woken, stop), max(0.0, min([*self._complete_at.values(), next_look]) - now))
+            ends = [group.closes_at() for group in self._collecting.values()]
+            await first_of((self._woken, stop), min([*ends, looked_at + LOOK_FOR_EXPIRED_EVERY]) - now)
 
     async def show_drafts(self, chat: int) -> None:
         """Show the drafts of a chat that could not be shown when they were due."""
@@ -121,7 +123,7 @@ class Errands:
 
     def is_expecting(self, job_id: str) -> bool:
         """Whether more may come of a job, which then starts or becomes a draft."""
-        return job_id in self._complete_at
+        return job_id in self._collecting
 
     async def discard(self, job_id: str, ending: str = DISCARDED) -> bool:
         """Give up a draft; False if it has begun or ended already. `ending` names the sentence that is told."""
@@ -133,7 +135,7 @@ class Errands:
             if job.status is JobStatus.PROCESSING:
                 self._carry_on(job.id)
             elif group and not await self._notices.of(job.id):
-                self._complete_at[job.id] = group.closes_at()
+                self._collecting[job.id] = group
             elif not group:
                 await self.start(job.id)
 

@@ -57,6 +57,13 @@ def test_a_stream_without_a_pause_is_cut_at_the_cap() -> None:
     assert [group.opened_at for group in groups] == [START, START + CAP]
 
 
+def test_a_group_is_over_when_the_clock_is_set_back_behind_it() -> None:
+    group = opened(Item(HOME, 1), START)
+    assert not group.is_over(START - 1)
+    assert group.is_over(START - 3600)
+    assert len(collected([(Item(HOME, 1), START), (Item(HOME, 2), START - 3600)])) == 2
+
+
 def test_other_chats_threads_and_people_never_share_a_group() -> None:
     origins = [HOME, Origin(8, None, 7), Origin(7, 3, 7), Origin(7, None, 8)]
     assert len(collected([(Item(origin, n, "A"), START) for n, origin in enumerate(origins)])) == 4

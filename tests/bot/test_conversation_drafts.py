@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from conversation import ANNA, heard, kept, said, sent, talking
+from conversation import ANNA, Clock, heard, kept, said, sent, talking
 from hot_folder import photo
 from servers.telegram import TelegramServer
 
@@ -209,6 +209,15 @@ async def test_a_draft_expires_with_a_notice(telegram: TelegramServer, tmp_path:
         await telegram.until(lambda: len(said(telegram, ANNA, "This draft has waited for too long")) == 2)
         assert said(telegram, ANNA, "This draft has waited for too long")[0].labels == []
         assert await engine.store.jobs.list(frontend=FRONTEND) == []
+
+
+async def test_photos_are_not_waited_with_when_the_clock_is_set_back(telegram: TelegramServer, tmp_path: Path) -> None:
+    anna, clock = telegram.user(ANNA), Clock()
+    async with talking(tmp_path, telegram, now=clock) as engine:
+        await kept(engine, anna.sends_photo(photo(1)))
+        clock.skip(engine, -timedelta(hours=1))
+        anna.presses(await heard(telegram, ANNA, "Photos: 1."), "▶ Start")
+        await heard(telegram, ANNA, "Done.")
 
 
 async def test_new_leaves_the_draft_alone_and_begins_anew(telegram: TelegramServer, tmp_path: Path) -> None:
