@@ -51,7 +51,7 @@ class Desk:
 
     async def chat_opened(self, chat: int) -> None:
         """Somebody whose chat was closed to the bot gets what has waited for them."""
-        await self.engine.store.deliveries.hasten(f"chat:{chat}:", self.engine.now())
+        await self.engine.store.deliveries.hasten(FRONTEND, f"chat:{chat}:", self.engine.now())
         self.deliveries_wake()
         await self.errands.show_drafts(chat)
 

@@ -111,17 +111,17 @@ class Deliveries:
 
         return await self._database.write(work, tells=Topic.ENDED)
 
-    async def hasten(self, owners: str, now: datetime) -> None:
-        """Try now what is owed to all owners whose names begin so."""
-        theirs = sa.select(jobs.c.id).where(jobs.c.owner.startswith(owners, autoescape=True))
+    async def hasten(self, frontend: str, owners: str, now: datetime) -> None:
+        """Try now what a frontend owes to all owners whose names begin so."""
+        is_theirs = sa.exists().where(
+            jobs.c.id == deliveries.c.job_id, jobs.c.owner.startswith(owners, autoescape=True)
+        )
+        # Of the jobs only those are looked at that something waits for.
+        waiting = IS_PENDING, deliveries.c.frontend == frontend, deliveries.c.next_try_at > now
 
         async def work(connection: AsyncConnection) -> int:
-            hastened = await connection.execute(
-                sa.update(deliveries)
-                .where(IS_PENDING, deliveries.c.job_id.in_(theirs), deliveries.c.next_try_at > now)
-                .values(next_try_at=now)
-            )
-            return int(hastened.rowcount)
+            hastened = sa.update(deliveries).where(*waiting, is_theirs).values(next_try_at=now)
+            return int((await connection.execute(hastened)).rowcount)
 
         await self._database.write(work, tells=Topic.ENDED)
 

@@ -16,6 +16,9 @@ from engine.store.schema import UNFINISHED_JOB, deliveries, images, jobs
 from engine.store.seen import remember
 
 OPEN = jobs.c.status.in_([sa.literal_column("'PENDING'"), sa.literal_column("'PROCESSING'")])
+# With any key: without that, SQLite may take an owner's open jobs from the index of all that the owner ever had.
+AMONG_OPEN = sa.and_(jobs.c.key >= "", OPEN)
+WHOLE_ID = len(new_id())
 COUNTERS = {
     ImageStatus.COMPLETED: jobs.c.completed,
     ImageStatus.FAILED: jobs.c.failed,
@@ -146,7 +149,10 @@ class Jobs:
         async def work(connection: AsyncConnection) -> list[Any]:
             whole = sa.select(*JOB_COLUMNS).where(jobs.c.id == job_id)
             ending = sa.select(*JOB_COLUMNS).where(jobs.c.id.endswith(job_id, autoescape=True)).limit(2)
-            return list((await connection.execute(whole)).all() or (await connection.execute(ending)).all())
+            found = (await connection.execute(whole)).all()
+            if not found and len(job_id) < WHOLE_ID:  # that looks at all jobs
+                found = (await connection.execute(ending)).all()
+            return list(found)
 
         found = await self._database.read(work)
         if len(found) != 1 or not job_id:
@@ -155,24 +161,25 @@ class Jobs:
 
     async def unfinished(self) -> list[Job]:
         """All jobs that have not ended, the oldest first."""
-        query = sa.select(*JOB_COLUMNS).where(OPEN).order_by(jobs.c.created_at)
+        query = sa.select(*JOB_COLUMNS).where(OPEN)
 
         async def work(connection: AsyncConnection) -> list[Job]:
             return [job_of(row) for row in await connection.execute(query)]
 
-        return await self._database.read(work)
+        # In the order of an index they would come from that of all jobs.
+        return sorted(await self._database.read(work), key=lambda job: (job.created_at, job.id))
 
     async def list(
-        self, *, owner: str = "", frontend: str = "", collecting: bool | None = None, limit: int = 50
+        self, *, owner: str = "", frontend: str = "", collecting: bool = False, limit: int = 50
     ) -> list[Job]:
-        """The newest jobs first; those of a `frontend` only as long as they are unfinished."""
+        """The newest jobs first; of a `frontend`, or `collecting`, only those that are unfinished."""
         query = sa.select(*JOB_COLUMNS).order_by(jobs.c.created_at.desc()).limit(limit)
         if owner:
             query = query.where(jobs.c.owner == owner)
         if frontend:
-            query = query.where(jobs.c.frontend == frontend, OPEN)
-        if collecting is not None:
-            query = query.where(jobs.c.collecting.is_(collecting))
+            query = query.where(jobs.c.frontend == frontend, AMONG_OPEN)
+        if collecting:
+            query = query.where(jobs.c.collecting, AMONG_OPEN)
 
         async def work(connection: AsyncConnection) -> list[Job]:
             return [job_of(row) for row in await connection.execute(query)]
@@ -186,7 +193,7 @@ def _insert_unless_same(connection: AsyncConnection, new: NewJob, now: datetime)
     added = insert_into(jobs, connection).values(
         **values, place=dict(new.place), id=new_id(), status=str(status), collecting=True, created_at=now
     )
-    return added.on_conflict_do_nothing(index_elements=[jobs.c.owner, jobs.c.key], index_where=UNFINISHED_JOB)
+    return added.on_conflict_do_nothing(index_elements=[jobs.c.owner, jobs.c.key], index_where=sa.text(UNFINISHED_JOB))
 
 
 async def collecting_job(connection: AsyncConnection, job_id: str) -> sa.Row[Any]:
@@ -211,7 +218,7 @@ async def next_turn(connection: AsyncConnection, owner: str, models: Iterable[st
         for model in models
     ]
     head = await connection.scalar(sa.select(sa.func.min(sa.union_all(*heads).subquery().c.turn))) if heads else None
-    own = await connection.scalar(sa.select(sa.func.max(jobs.c.last_turn)).where(jobs.c.owner == owner, OPEN))
+    own = await connection.scalar(sa.select(sa.func.max(jobs.c.last_turn)).where(jobs.c.owner == owner, AMONG_OPEN))
     return max(head or 0, own or 0)
 
 

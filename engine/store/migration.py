@@ -12,7 +12,7 @@ from engine.store.schema import metadata
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0007"
+HEAD = "0008"
 FOLDER = Path(__file__).parent.parent / "migrations"
 # As Alembic makes it.
 VERSION = sa.Table("alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True))

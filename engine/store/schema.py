@@ -61,6 +61,10 @@ def _facts(name: str) -> sa.Column[Any]:
     return sa.Column(name, sa.JSON, nullable=False, default=dict, server_default="{}")
 
 
+def _partial(name: str, where: str, *columns: sa.Column[Any], unique: bool = False) -> sa.Index:
+    return sa.Index(name, *columns, unique=unique, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+
+
 # A claim, and a look at what is owed, walks past all that has left its queue since the last vacuum. By default that
 # comes when a fifth of the table has changed, and leaves the indexes alone where that is in few of its pages.
 SWEPT_OFTEN = {
@@ -95,16 +99,11 @@ jobs = sa.Table(
         "(status IN ('COMPLETED', 'FAILED', 'CANCELLED')) = (finished_at IS NOT NULL)", name="finished_at_says_so"
     ),
 )
-UNFINISHED_JOB = sa.text("status IN ('PENDING', 'PROCESSING')")
-sa.Index(
-    "uq_jobs_unfinished_key",
-    jobs.c.owner,
-    jobs.c.key,
-    unique=True,
-    sqlite_where=UNFINISHED_JOB,
-    postgresql_where=UNFINISHED_JOB,
-)
+UNFINISHED_JOB = "status IN ('PENDING', 'PROCESSING')"
+_partial("uq_jobs_unfinished_key", UNFINISHED_JOB, jobs.c.owner, jobs.c.key, unique=True)
+_partial("ix_jobs_unfinished", UNFINISHED_JOB, jobs.c.frontend, jobs.c.created_at)
 sa.Index("ix_jobs_created_at", jobs.c.created_at)
+sa.Index("ix_jobs_owner", jobs.c.owner, jobs.c.created_at)
 
 images = sa.Table(
     "images",
@@ -149,10 +148,6 @@ images = sa.Table(
     ),
     postgresql_with=SWEPT_OFTEN,
 )
-
-
-def _partial(name: str, where: str, *columns: sa.Column[Any]) -> sa.Index:
-    return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
 
 
 QUEUED = "status = 'PENDING' AND turn IS NOT NULL"

@@ -91,9 +91,9 @@ async def test_what_waits_for_an_owner_can_be_hastened(store: Store) -> None:
     await finished_job(store, "a.jpg")
     (delivery,) = await store.deliveries.due("folder", START, limit=10)
     await store.deliveries.postpone(delivery, "blocked", START + timedelta(days=1))
-    await store.deliveries.hasten("wat%", START)
+    await store.deliveries.hasten("folder", "wat%", START)
     assert await store.deliveries.due("folder", START, limit=10) == []
-    await store.deliveries.hasten("wat", START)
+    await store.deliveries.hasten("folder", "wat", START)
     assert len(await store.deliveries.due("folder", START, limit=10)) == 1
 
 

@@ -290,7 +290,7 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     @rule()
     def a_chat_is_open_again(self) -> None:
-        self.run(self.store.deliveries.hasten("wat", self.now))
+        self.run(self.store.deliveries.hasten("folder", "wat", self.now))
         for duty in self.book.values():
             if not duty.delivered_at:
                 duty.next_try_at = min(duty.next_try_at, self.now)

@@ -8,8 +8,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from engine.errors import NotFound
 from engine.job import Delivery, Ending, Image
 from engine.store import Store
+from engine.store.rows import new_id
 from store.conftest import LEASE, START, new_images, new_job
 
 pytestmark = pytest.mark.parametrize("kind", ["sqlite"])
@@ -21,8 +23,14 @@ CLAIM: dict[str, Any] = {"worker": "w", "now": START, "lease_until": START + LEA
 REFUSED: dict[str, Any] = {"code": "safety", "error": "No.", "advice": "Other.", "result": {}}
 RETRY: dict[str, Any] = {"at": START, "retries": 1, "busy_since": None}
 # These hold the few rows in work only: to walk all of one is not to walk the table.
-SHORT = {"ix_images_leases"}
+SHORT = {"ix_images_leases", "ix_jobs_unfinished"}
 BY_ID = "sqlite_autoindex_images_1"
+
+
+async def gone(store: Store) -> None:
+    with pytest.raises(NotFound):
+        await store.jobs.get(new_id())
+
 
 STEPS: dict[str, tuple[Step, set[str]]] = {
     "claim": (lambda store, image: store.images.claim(MODELS, 4, **CLAIM), {"ix_images_queue", BY_ID}),
@@ -71,6 +79,22 @@ STEPS: dict[str, tuple[Step, set[str]]] = {
         {"ix_images_queue", "uq_jobs_unfinished_key"},
     ),
     "opening a job": (lambda store, image: store.jobs.open(new_job(), START), {"uq_jobs_unfinished_key"}),
+    "unfinished jobs": (lambda store, image: store.jobs.unfinished(), {"ix_jobs_unfinished"}),
+    "unfinished jobs of a bot": (lambda store, image: store.jobs.list(frontend="telegram"), {"ix_jobs_unfinished"}),
+    "unfinished jobs of a person": (
+        lambda store, image: store.jobs.list(owner="watch", frontend="telegram"),
+        {"uq_jobs_unfinished_key"},
+    ),
+    "jobs of a folder that collect": (
+        lambda store, image: store.jobs.list(owner="watch", collecting=True),
+        {"uq_jobs_unfinished_key"},
+    ),
+    "newest jobs of a person": (lambda store, image: store.jobs.list(owner="watch", limit=8), {"ix_jobs_owner"}),
+    "a chat is open again": (
+        lambda store, image: store.deliveries.hasten("telegram", "chat:1:", START),
+        {"ix_deliveries_due", "sqlite_autoindex_jobs_1"},
+    ),
+    "a button of a job that is gone": (lambda store, image: gone(store), {"sqlite_autoindex_jobs_1"}),
     "deliveries due": (
         lambda store, image: store.deliveries.due("folder", START, limit=8, without={"a", "b"}),
         {"ix_deliveries_due", "ix_deliveries_job"},

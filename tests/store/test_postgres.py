@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -217,11 +217,11 @@ FROM images, generate_series(2, 20000) AS n
 
 
 async def plan_of(store: Store, step: Awaitable[object]) -> str:
-    """How the server goes about the statements of a step that change rows."""
+    """How the server goes about the statements of a step."""
     database, statements = store.jobs._database, []
 
     def note(connection: object, cursor: object, statement: str, parameters: object, *_: object) -> None:
-        if "UPDATE" in statement:
+        if statement.startswith(("SELECT", "UPDATE", "WITH")):
             statements.append((statement, parameters))
 
     sa.event.listen(database._pool.sync_engine, "before_cursor_execute", note)
@@ -250,3 +250,29 @@ async def test_a_claim_among_many_walks_the_queue_in_its_order(store: Store, mod
     assert "Seq Scan" not in plan, plan
     for sort in re.findall(r"Sort +\(.* rows=(\d+)", plan):
         assert int(sort) <= 4 * len(models), "more than the heads of the queues are sorted\n" + plan
+
+
+ENDED = """
+INSERT INTO jobs (id, owner, frontend, key, status, collecting, created_at, finished_at)
+SELECT n::text, 'chat:' || n % 2000, 'telegram', n::text, 'COMPLETED', false, n, n FROM generate_series(1, 20000) AS n
+"""
+OF_JOBS: dict[str, tuple[Callable[[Store], Awaitable[object]], str]] = {
+    "unfinished": (lambda store: store.jobs.unfinished(), "uq_jobs_unfinished_key|ix_jobs_unfinished"),
+    "of a bot": (lambda store: store.jobs.list(frontend="telegram"), "ix_jobs_unfinished"),
+    "of a person": (lambda store: store.jobs.list(owner="chat:1", frontend="telegram"), "ix_jobs_unfinished|uq_jobs"),
+    "of a folder": (lambda store: store.jobs.list(owner="watch", collecting=True), "uq_jobs_unfinished_key"),
+    "newest": (lambda store: store.jobs.list(owner="chat:1", limit=8), "ix_jobs_owner"),
+    "a chat is open again": (lambda store: store.deliveries.hasten("telegram", "chat:1", START), "ix_deliveries_due"),
+}
+
+
+@pytest.mark.parametrize(("step", "index"), OF_JOBS.values(), ids=OF_JOBS)
+async def test_a_few_of_many_jobs_are_found_by_an_index(
+    store: Store, step: Callable[[Store], Awaitable[object]], index: str, kind: str
+) -> None:
+    await store.jobs.open(new_job(), START)
+    for statement in (ENDED, "ANALYZE jobs"):
+        await store.jobs._database.write(lambda connection, text=statement: connection.exec_driver_sql(text))
+    plan = await plan_of(store, step(store))
+    assert re.search(index, plan), plan
+    assert not re.search("Seq Scan on jobs|ix_jobs_created_at", plan), plan
