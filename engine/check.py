@@ -104,10 +104,10 @@ def _named(subject: str, find: Callable[[], Module | Model]) -> Finding:
 
 async def wait_findings(store: Store, catalog: Catalog, now: datetime) -> list[Finding]:
     """For which models photos have to wait just now: until when, why, and what to do about it."""
-    waiting = await store.images.unfinished_by_model()
-    closed = {(gate.provider, gate.model_id): gate for gate in await store.gates.closed(now)}
+    figures = await store.backlog.figures(now)
+    waiting, closed = figures.by_model(), {(gate.provider, gate.model_id): gate for gate in figures.gates}
     return [
-        _wait(name, closed[key], waiting.get(name, 0))
+        _wait(name, closed[key], waiting[name])
         for name, model in catalog.models.items()
         if (key := (model.provider, model.id)) in closed
     ]

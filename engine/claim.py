@@ -105,7 +105,7 @@ class Claims:
         away = {(one.provider, one.model_id) for one in await self._store.outages.list() if one.ended_at is None}
         for one in self._catalog.models.values():
             self.lane(one).is_on_trial = (one.provider, one.id) in away
-        for model, number in (await self._store.images.unfinished_by_model()).items():
+        for model, number in (await self._store.backlog.figures(self._now())).by_model().items():
             if model not in self._catalog.models:
                 log.warning("‖ unfinished pictures: %d. %s", number, unknown_model(model))
 

@@ -45,6 +45,13 @@ class Figures:
             counted[state] += owed.number
         return counted
 
+    def by_model(self) -> Counter[str]:
+        """How many unfinished images there are of each model."""
+        counted: Counter[str] = Counter()
+        for (_, model), owed in self.images.items():
+            counted[model] += owed.number
+        return counted
+
 
 class Backlog:
     """Counts over what is unfinished."""
@@ -64,7 +71,7 @@ class Backlog:
             # What is to be tried later than after any trouble waits for somebody to open their chat.
             is_tried = has_come(deliveries.c.next_try_at, now + LONGEST_OF_MANY)
             owed = await _counted(connection, deliveries.c.frontend, IS_OWED, is_tried)
-            closed = await connection.execute(sa.select(gates).where(gates.c.closed_until > now))
+            closed = await connection.execute(sa.select(gates).where(~has_come(gates.c.closed_until, now)))
             return Figures(counted, owed, [Gate(**row._mapping) for row in closed])
 
         return await self._database.read(work)

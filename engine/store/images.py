@@ -38,8 +38,7 @@ def _claim(models: tuple[str, ...], *, of_one_job: bool) -> sa.Update:
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        head = head.where(images.c.job_id == sa.bindparam("only_job")) if of_one_job else head
-        heads.append(sa.select(head.subquery()))
+        heads.append(sa.select((head.where(*_is_of_the_job()) if of_one_job else head).subquery()))
     queue = sa.union_all(*heads).cte("queue")
     claimable = sa.select(queue.c.id).order_by(queue.c.priority, queue.c.turn, queue.c.id).limit(limit)
     return (
@@ -49,6 +48,15 @@ def _claim(models: tuple[str, ...], *, of_one_job: bool) -> sa.Update:
         .values(worker=sa.bindparam("by"), lease_until=sa.bindparam("until"))
         .returning(images.c.priority, images.c.turn, *IMAGE_COLUMNS)
     )
+
+
+def _is_of_the_job() -> tuple[sa.ColumnElement[bool], ...]:
+    """The walk of the queue goes no further than to the last image of the job, however long the queue of others is."""
+    job = jobs.c.id == sa.bindparam("only_job")
+    priority, last_turn = (
+        sa.select(column).where(job).scalar_subquery() for column in (jobs.c.priority, jobs.c.last_turn)
+    )
+    return images.c.job_id == sa.bindparam("only_job"), images.c.priority == priority, images.c.turn <= last_turn
 
 
 class Images(ImageLookup):

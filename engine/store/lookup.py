@@ -35,11 +35,10 @@ class ImageLookup:
 
         return await self._database.read(work)
 
-    async def unfinished_by_model(self, job_id: str = "") -> dict[str, int]:
-        """How many unfinished images there are of each model, in one job or in all of them."""
-        counted = sa.select(images.c.model, sa.func.count()).where(UNFINISHED).group_by(images.c.model)
-        if job_id:
-            counted = counted.where(images.c.job_id == job_id)
+    async def unfinished_by_model(self, job_id: str) -> dict[str, int]:
+        """How many unfinished images there are of each model in a job."""
+        unfinished = images.c.job_id == job_id, UNFINISHED
+        counted = sa.select(images.c.model, sa.func.count()).where(*unfinished).group_by(images.c.model)
 
         async def work(connection: AsyncConnection) -> dict[str, int]:
             return {model: number for model, number in await connection.execute(counted)}

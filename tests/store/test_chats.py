@@ -43,7 +43,8 @@ async def test_counts_over_everything(store: Store) -> None:
     await store.jobs.add(job.id, new_images("a.jpg", "b.jpg"), models=["local"], now=START)
     counts = await store.statistics.since()
     assert (counts.jobs, counts.unfinished, counts.completed, counts.cost_microusd) == (1, 2, 0, 0)
-    assert (await store.backlog.figures(START)).by_state() == {"PENDING": 2}
+    figures = await store.backlog.figures(START)
+    assert (figures.by_state(), figures.by_model()) == ({"PENDING": 2}, {"local": 2})
     assert [one.id for one in await store.jobs.unfinished()] == [job.id]
 
 

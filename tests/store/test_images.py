@@ -1,6 +1,7 @@
 """Every move of an image, and every guard."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -36,6 +37,22 @@ async def test_a_claim_begins_an_attempt_and_takes_images_in_turn(store: Store) 
     assert await claim(store, 5) == []
     (attempt,) = await store.images.attempts([first[0].id])
     assert (attempt.number, attempt.outcome, attempt.ended_at) == (1, "", None)
+
+
+async def test_a_claim_for_one_job_takes_its_images_in_turn_and_no_others(store: Store) -> None:
+    wanted: dict[str, Any] = {"worker": "w", "now": START, "lease_until": START + LEASE}
+    await take_in(store, "a.jpg", "b.jpg", owner="ann")
+    job_id = await take_in(store, "c.jpg", "d.jpg", "e.jpg", owner="ben")
+    await take_in(store, "f.jpg", "g.jpg", "h.jpg", "i.jpg", owner="cleo")
+    assert [image.name for image in await store.images.claim(["local"], 2, job_id=job_id, **wanted)] == [
+        "c.jpg",
+        "d.jpg",
+    ]
+    (last,) = await store.images.claim(["local", "pro"], 4, job_id=job_id, **wanted)
+    assert last.name == "e.jpg"
+    assert await store.images.claim(["local"], 4, job_id=job_id, **wanted) == []
+    await store.images.release(last, ending=Ending("released"), now=START)
+    assert len(await store.images.claim(["local"], 4, job_id=job_id, **wanted)) == 1
 
 
 async def test_a_completed_image_is_counted_once_and_owed_once(store: Store) -> None:

@@ -158,6 +158,14 @@ async def test_a_claim_sorts_the_heads_of_the_queues_only(store: Store) -> None:
     assert plan.index("USE TEMP B-TREE FOR ORDER BY") > plan.index("SCAN queue")
 
 
+async def test_a_claim_of_a_job_walks_the_queue_no_further_than_to_its_last_image(store: Store) -> None:
+    """All that others have queued behind it is not looked at, above all when nothing of the job is left to claim."""
+    plan = await plans_of(store, store.images.claim(MODELS, 4, job_id="j", **CLAIM))
+    walks = [line for line in plan if "ix_images_queue" in line]
+    assert len(walks) == len(MODELS)
+    assert all("model=? AND priority=?" in line and "turn<?" in line for line in walks), walks
+
+
 async def test_a_page_of_a_job_is_not_sorted(store: Store) -> None:
     """A report of 100,000 images asks for 200 pages: each is walked in the order of the index."""
     for step in (store.images.of_job("j", after=7), store.images.statuses("j", limit=9)):
