@@ -24,6 +24,8 @@ MARKS = {
     ImageStatus.CANCELLED: "🚫",
 }
 MOST_MARKS = 30
+# Of more it is no matter how many they are, and to count them takes time.
+MOST_AHEAD = 1000
 LONGEST_PROMPT = 700
 IN_A_ROW = 2
 MICROUSD = 1_000_000
@@ -41,7 +43,10 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job is. `marks` are its first images; money in micro-dollars; `seconds` is an estimate, or None."""
+    """How far a job is. `marks` are its first images; money in micro-dollars; `seconds` is an estimate, or None.
+
+    `ahead` is how many come before it as long as nothing of it was begun, counted up to `MOST_AHEAD`.
+    """
 
     total: int
     completed: int
@@ -162,11 +167,11 @@ def menu(say: Say, job_id: str, act: str, options: Sequence[tuple[str, str]], ch
 
 def progress_text(say: Say, progress: Progress) -> str:
     """How far a job is, in words and marks."""
-    working = progress.ended > 0 or any(mark is ImageStatus.PROCESSING for mark in progress.marks)
-    if working or not progress.ahead:
-        lines = [say("status.working", ended=progress.ended, total=progress.total)]
+    if progress.ahead:
+        ahead = f"{MOST_AHEAD}+" if progress.ahead >= MOST_AHEAD else progress.ahead
+        lines = [say("status.queued", ahead=ahead, total=progress.total)]
     else:
-        lines = [say("status.queued", ahead=progress.ahead, total=progress.total)]
+        lines = [say("status.working", ended=progress.ended, total=progress.total)]
     if progress.total > 1:
         marks = "".join(MARKS[mark] for mark in progress.marks[:MOST_MARKS])
         lines.append(marks + (" …" if progress.total > MOST_MARKS else ""))

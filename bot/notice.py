@@ -9,6 +9,7 @@ from datetime import timedelta
 from weakref import WeakValueDictionary
 
 from bot.card import (
+    MOST_AHEAD,
     MOST_MARKS,
     Choices,
     Progress,
@@ -24,7 +25,7 @@ from bot.people import available, fast_and_pro
 from bot.sentences import Say, speaking
 from engine.app import Engine
 from engine.errors import LightWorkError, NotFound
-from engine.job import Job, JobStatus, Shown
+from engine.job import ImageStatus, Job, JobStatus, Shown
 from engine.obstacles import BLOBS, DATABASE
 from engine.waiting import first_of
 
@@ -40,7 +41,7 @@ A_TRY_TAKES = timedelta(minutes=5)
 
 @dataclass(slots=True)
 class Followed:
-    """What the message about a job says now, and when it may be changed; monotonic seconds.
+    """What the message about a job says now, and when it is looked at again; monotonic seconds.
 
     `ends_at` is when the job will have ended, as it was estimated when the last image had: a guess that is made anew
     all the time would change the message all the time. `is_told`: its message is just being changed. `lost`: how often
@@ -155,11 +156,11 @@ class Notices:
             return
         errand = errand_of(job)
         say = speaking(errand.language)
+        every = GROUP_EVERY if errand.origin.chat < 0 else PRIVATE_EVERY
+        followed.not_before = self._monotonic() + every
         text = progress_text(say, await self.progress_of(job, say=say, followed=followed))
         if text == followed.shown:
             return
-        every = GROUP_EVERY if errand.origin.chat < 0 else PRIVATE_EVERY
-        followed.not_before = self._monotonic() + every
         try:
             if await self._show(job, text, progress_buttons(say, job.id), spare=bool(followed.shown)):
                 followed.shown = text
@@ -176,7 +177,8 @@ class Notices:
         """How far a job is."""
         images, errand = self._engine.store.images, errand_of(job)
         marks = await images.statuses(job.id, limit=MOST_MARKS)
-        ahead = await images.ahead_of(job.id) if job.unfinished else 0
+        is_begun = job.unfinished < job.total or ImageStatus.PROCESSING in marks
+        ahead = 0 if is_begun else await images.ahead_of(job.id, errand.wish.model, most=MOST_AHEAD)
         model = self._engine.catalog.models.get(errand.wish.model)
         return Progress(
             job.total,

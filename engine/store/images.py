@@ -52,11 +52,10 @@ def _claim(models: tuple[str, ...], *, of_one_job: bool) -> sa.Update:
 
 def _is_of_the_job() -> tuple[sa.ColumnElement[bool], ...]:
     """The walk of the queue goes no further than to the last image of the job, however long the queue of others is."""
-    job = jobs.c.id == sa.bindparam("only_job")
-    priority, last_turn = (
-        sa.select(column).where(job).scalar_subquery() for column in (jobs.c.priority, jobs.c.last_turn)
-    )
-    return images.c.job_id == sa.bindparam("only_job"), images.c.priority == priority, images.c.turn <= last_turn
+    job_id = sa.bindparam("only_job")
+    priority = sa.select(jobs.c.priority).where(jobs.c.id == job_id).scalar_subquery()
+    last_turn = sa.select(jobs.c.last_turn).where(jobs.c.id == job_id).scalar_subquery()
+    return images.c.job_id == job_id, images.c.priority == priority, images.c.turn <= last_turn
 
 
 class Images(ImageLookup):

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from engine.job import Attempt, Image, ImageStatus
 from engine.store.database import Database
 from engine.store.rows import IMAGE_COLUMNS, attempt_of, image_of, source_of
-from engine.store.schema import QUEUED, attempts, images
+from engine.store.schema import QUEUED, attempts, images, jobs
 
 # Literals, not bound values: a database's generic plan does not use a partial index for a status that it cannot see.
 IS_PENDING = sa.text("status = 'PENDING'")
@@ -45,14 +45,21 @@ class ImageLookup:
 
         return await self._database.read(work)
 
-    async def ahead_of(self, job_id: str) -> int:
-        """How many queued images of other jobs come before the first queued one of this job."""
+    async def ahead_of(self, job_id: str, model: str, *, most: int) -> int:
+        """How many queued images of a model come before the first queued one of this job, counted up to `most`."""
         first = sa.select(sa.func.min(images.c.turn)).where(images.c.job_id == job_id, sa.text(QUEUED))
+        priority = sa.select(jobs.c.priority).where(jobs.c.id == job_id)
         # None of its own comes before its first; to ask for their jobs would fetch every row of the queue.
-        ahead = sa.select(sa.func.count()).where(sa.text(QUEUED), images.c.turn < first.scalar_subquery())
+        ahead = sa.select(images.c.turn).where(
+            sa.text(QUEUED),
+            images.c.model == model,
+            images.c.priority == priority.scalar_subquery(),
+            images.c.turn < first.scalar_subquery(),
+        )
+        counted = sa.select(sa.func.count()).select_from(ahead.limit(most).subquery())
 
         async def work(connection: AsyncConnection) -> int:
-            return int(await connection.scalar(ahead.select_from(images)) or 0)
+            return int(await connection.scalar(counted) or 0)
 
         return await self._database.read(work)
 

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.card import data_of, found, read_data, short
+from bot.card import MOST_AHEAD, Progress, data_of, found, progress_text, read_data, short
 from bot.client import FILES, LONGEST_TEXT, PHOTOS, split
 from bot.errand import Errand, Wish
 from bot.extras import zip_parts
 from bot.grouping import Item, Origin, opened
 from bot.incoming import safe_name
 from bot.parcel import ALBUM, LARGEST_FILE, in_order, is_fit_as_photo, steps
+from bot.sentences import speaking
 from bot.words import FRESH, LastWords
 from engine.errors import NotFound
 from engine.job import Image, ImageStatus, Parameters
@@ -48,6 +49,12 @@ def test_photos_go_first_then_files_ten_in_an_album() -> None:
     ]
     assert names(images, "photo") == [("photo:0", PHOTOS, 10), ("photo:1", PHOTOS, 2)]
     assert names(images, "file") == [("file:0", FILES, 10), ("file:1", FILES, 2)]
+
+
+@pytest.mark.parametrize(("ahead", "told"), [(999, "999"), (MOST_AHEAD, "1000+")])
+def test_of_a_long_queue_it_is_told_only_that_it_is_long(ahead: int, told: str) -> None:
+    progress = Progress(2, 0, 0, 0, [ImageStatus.PENDING] * 2, ahead, 0, 0, None)
+    assert progress_text(speaking("en"), progress).startswith(f"In the queue. Pictures before yours: {told}. Yours: 2")
 
 
 def test_what_is_not_finished_is_not_sent() -> None:

@@ -53,5 +53,7 @@ async def test_how_many_images_are_ahead(store: Store) -> None:
     await store.jobs.add(first.id, new_images("a.jpg", "b.jpg", "c.jpg"), models=["local"], now=START)
     second = await store.jobs.open(new_job("ben"), START)
     await store.jobs.add(second.id, new_images("d.jpg"), models=["local"], now=START)
-    assert await store.images.ahead_of(first.id) == 0
-    assert await store.images.ahead_of(second.id) in {1, 2}, "turn by turn, not after all of anna's"
+    assert await store.images.ahead_of(first.id, "local", most=9) == 0
+    assert await store.images.ahead_of(second.id, "local", most=9) in {1, 2}, "turn by turn, not after all of anna's"
+    assert await store.images.ahead_of(second.id, "local", most=1) == 1
+    assert await store.images.ahead_of(second.id, "pro", most=9) == 0

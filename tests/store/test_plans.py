@@ -166,6 +166,13 @@ async def test_a_claim_of_a_job_walks_the_queue_no_further_than_to_its_last_imag
     assert all("model=? AND priority=?" in line and "turn<?" in line for line in walks), walks
 
 
+async def test_who_waits_is_told_their_place_by_a_short_walk_of_their_queue(store: Store) -> None:
+    plan = await plans_of(store, store.images.ahead_of("j", "local", most=9))
+    (walk,) = [line for line in plan if "ix_images_queue" in line]
+    assert "model=? AND priority=?" in walk, plan
+    assert "turn<?" in walk, plan
+
+
 async def test_a_page_of_a_job_is_not_sorted(store: Store) -> None:
     """A report of 100,000 images asks for 200 pages: each is walked in the order of the index."""
     for step in (store.images.of_job("j", after=7), store.images.statuses("j", limit=9)):
