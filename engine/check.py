@@ -13,6 +13,7 @@ from pathlib import Path
 from engine.catalog import Catalog, Model, Module
 from engine.errors import LightWorkError, NotFound
 from engine.obstacles import HERE
+from engine.paths import is_there
 from engine.provider import Limit, Misconfigured, ModelGone, Provider, RateLimited, Transient
 from engine.secrets import NEEDED_BY
 from engine.settings import Settings
@@ -53,7 +54,7 @@ def place_findings(settings: Settings) -> list[Finding]:
 
 def folder_finding(subject: str, folder: Path) -> Finding:
     """Whether `folder` can be written; one that does not exist yet, whether it can be made. Nothing stays behind."""
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    existing = next(path for path in (folder, *folder.parents) if is_there(path))
     advice = f"Give yourself the right to write into {existing}, or set another folder."
     try:
         with tempfile.TemporaryFile(dir=existing):
@@ -65,7 +66,7 @@ def folder_finding(subject: str, folder: Path) -> Finding:
 
 def space_finding(data_dir: Path) -> Finding:
     """Whether the disk of `data_dir` has room for the work of a day."""
-    existing = next(path for path in (data_dir, *data_dir.parents) if path.exists())
+    existing = next(path for path in (data_dir, *data_dir.parents) if is_there(path))
     free = shutil.disk_usage(existing).free
     advice = "" if free >= ENOUGH_SPACE else "Free some space, or set engine.data_dir to a folder on another disk."
     return Finding(free >= ENOUGH_SPACE, "free space", f"{free / 1e9:.1f} GB on the disk of {data_dir}", advice)

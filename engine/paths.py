@@ -31,6 +31,17 @@ def _writable_out(path: Path) -> Path:
 PathSetting = Annotated[Path, AfterValidator(_writable_out)]
 
 
+def is_there(path: Path) -> bool | None:
+    """Whether there is something at a path; None where nobody can tell: it may not be entered, or its share fails."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return None
+    return True
+
+
 def never_opens(folders: Mapping[str, Path]) -> list[str]:
     """A sentence about the first of the named folders that no waiting will make usable; else nothing."""
     for name, folder in folders.items():

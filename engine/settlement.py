@@ -17,6 +17,7 @@ from engine.errors import PhotoError
 from engine.job import Ending, Image, ImageStatus, Original
 from engine.lane import Lane
 from engine.outage import Outage
+from engine.paths import is_there
 from engine.provider import Misconfigured, ModelGone, NoPicture, RateLimited, Refused, Transient
 from engine.retry import BUSY, LASTING, PAUSE, Closing, Decision, Fail, Policy, Release, RetryAt, backoff, decide
 from engine.store import Gate, Store, key_of
@@ -210,12 +211,12 @@ def _is_gone(photos: Sequence[Original], markers: Sequence[str]) -> bool:
     """Whether a photo is missing from a place that is there. A share may come back, or go, while that is looked at."""
     if _any_missing(markers):
         return False
-    is_missing = any(key_of(photo.path) is not None or not Path(photo.path).exists() for photo in photos)
+    is_missing = any(key_of(photo.path) is not None or is_there(Path(photo.path)) is False for photo in photos)
     return is_missing and not _any_missing(markers)
 
 
 def _any_missing(paths: Iterable[str]) -> bool:
-    return not all(Path(path).exists() for path in paths)
+    return not all(is_there(Path(path)) for path in paths)
 
 
 def _folder_is_readable(error: OSError) -> bool:

@@ -7,6 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from engine.paths import is_there
+
 MOUNTINFO = Path("/proc/self/mountinfo")
 MAX_WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
 
@@ -109,7 +111,7 @@ def same_filesystem(one: Path, other: Path) -> bool:
 
 
 def _device(path: Path) -> int:
-    existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    existing = next(folder for folder in (path, *path.absolute().parents) if is_there(folder))
     return existing.stat().st_dev
 
 

@@ -23,6 +23,7 @@ from engine.check import (
 )
 from engine.decoder import Decoder
 from engine.errors import SettingsError
+from engine.paths import is_there
 from engine.providers import Surroundings, builders
 from engine.settings import Settings, find_config, load_settings
 from engine.store import Store, blobs_at
@@ -44,7 +45,7 @@ def check(config: Path | None, environ: Mapping[str, str], cwd: Path, say: Calla
         return 2
     findings = [_settings_finding(find_config(config, environ, cwd)), *place_findings(settings)]
     findings += frontend_findings(settings) + module_findings(settings, catalog)
-    has_database = bool(settings.engine.database) or settings.engine.data_dir.exists()
+    has_database = bool(settings.engine.database) or is_there(settings.engine.data_dir) is not False
     findings += asyncio.run(_answers(settings, catalog, has_database))
     for finding in findings:
         say(str(finding))

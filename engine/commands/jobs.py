@@ -12,6 +12,7 @@ from engine.commands.foreground import terminal
 from engine.errors import NotFound
 from engine.job import Image, ImageStatus, Job
 from engine.page import dollars
+from engine.paths import is_there
 from engine.settings import Settings
 from engine.store import Store
 
@@ -98,7 +99,7 @@ def _image_line(image: Image) -> str:
 
 async def _with_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
     """Raises NotFound where there has never been a job: looking must not make a database."""
-    if not settings.engine.database and not settings.engine.data_dir.exists():
+    if not settings.engine.database and is_there(settings.engine.data_dir) is False:
         raise NotFound("No jobs yet. Drop photos into a watched folder, or try `lightwork process`.")
     store = Store.of(settings)
     await store.open()

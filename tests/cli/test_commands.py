@@ -65,6 +65,21 @@ async def test_jobs_before_the_first_one_make_no_database(terminal: Terminal) ->
     assert sorted(terminal.folder.rglob("*")) == before
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere root cannot give up its power over files")
+@pytest.mark.parametrize(("command", "told"), [("check", "✗ data_dir: "), ("jobs", "lightwork: The folder ")])
+def test_folders_that_may_not_be_entered_are_told_in_a_sentence(tmp_path: Path, command: str, told: str) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0)
+    config = tmp_path / "config.toml"
+    config.write_text(f'[engine]\ndata_dir = "{locked}/data"\n[[watch]]\npath = "{locked}/photos"\n')
+    powerless = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    shown = subprocess.run(
+        [*powerless, LIGHTWORK, "--config", config, command], capture_output=True, text=True, check=False
+    )
+    assert told in shown.stdout + shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
 async def test_a_job_can_be_looked_at_and_cancelled_while_another_process_works_on_it(
     terminal: Terminal, server: GeminiServer
 ) -> None:

@@ -156,6 +156,12 @@ def test_free_space_is_told_also_for_a_folder_that_is_not_there_yet(tmp_path: Pa
     assert "GB on the disk of" in space_finding(tmp_path / "data").found
 
 
+def test_a_place_that_cannot_even_be_looked_at_is_told(tmp_path: Path) -> None:
+    unheard_of = tmp_path / ("x" * 300) / "data"  # fails as what lies in a folder that may not be entered
+    assert folder_finding("data_dir", unheard_of).found == f"{unheard_of} will be made"
+    assert space_finding(unheard_of).found.endswith(str(unheard_of))
+
+
 async def test_a_database_that_does_not_open_is_told() -> None:
     async def broken() -> None:
         raise StoreError("The database x cannot be opened: file is not a database.")

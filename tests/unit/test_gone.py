@@ -25,5 +25,13 @@ def test_a_photo_is_gone_only_from_a_place_that_is_there(tmp_path: Path, there: 
     assert _is_gone([photo], [str(tmp_path / "marker")]) is is_gone
 
 
+@pytest.mark.parametrize(("photo", "marker"), [("photo", "failing"), ("failing", "marker")])
+def test_a_share_that_fails_says_nothing_about_what_lies_on_it(tmp_path: Path, photo: str, marker: str) -> None:
+    (tmp_path / "marker").touch()
+    names = {"failing": "too long a name fails, as a share does".ljust(300)}  # ENAMETOOLONG
+    photo, marker = (str(tmp_path / names.get(name, name)) for name in (photo, marker))
+    assert not _is_gone([Original(photo, "", 0, 0)], [marker])
+
+
 def test_a_photo_in_a_bucket_is_gone_when_the_bucket_says_so() -> None:
     assert _is_gone([Original("blob:photos/job/image", "", 0, 0)], [])

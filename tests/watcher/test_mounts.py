@@ -131,5 +131,6 @@ def test_more_folders_than_can_be_watched_are_told(tmp_path: Path) -> None:
 
 def test_folders_that_do_not_exist_yet_lie_on_the_file_system_of_those_above_them(tmp_path: Path) -> None:
     assert same_filesystem(tmp_path / "inbox", tmp_path / "done" / "2026")
+    assert same_filesystem(tmp_path / "inbox", tmp_path / ("x" * 300))
     if Path("/proc").stat().st_dev != tmp_path.stat().st_dev:
         assert not same_filesystem(tmp_path / "inbox", Path("/proc/absent"))
