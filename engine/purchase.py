@@ -66,9 +66,10 @@ class Purchases:
         await self._blobs.put((_receipt_key(fingerprint), told), (_key(fingerprint), done.data))
         return Answer(fingerprint, done.data, "done", done.cost_microusd, seconds, done.detail)
 
-    async def discard(self, fingerprint: str) -> None:
-        """Forget an answer that turned out not to be a picture."""
-        await self._blobs.delete(_key(fingerprint), _receipt_key(fingerprint))
+    async def discard(self, answer: Answer) -> None:
+        """Forget an answer that turned out not to be a picture, unless a better one was bought meanwhile."""
+        if await self._blobs.get(_key(answer.fingerprint)) == answer.data:
+            await self._blobs.delete(_key(answer.fingerprint), _receipt_key(answer.fingerprint))
 
 
 def _is_uncounted(bought: Mapping[str, Any], image: Image) -> bool:

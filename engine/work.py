@@ -12,7 +12,7 @@ import logging
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -179,8 +179,8 @@ class Work:
 
     async def _buy(self, ticket: Ticket, photos: list[Prepared], wanted: str) -> Answer | None:
         """Ask the service, and keep its picture; None if it made none, which is settled then."""
-        async with self._bytes.take(_bytes_in_flight(ticket, photos)):
-            outcome, seconds = await self._ask(ticket, _request(ticket, photos))
+        async with AsyncExitStack() as held:
+            outcome, seconds = await self._ask(ticket, photos, held)
             if isinstance(outcome, Done):
                 answer = await self._purchases.keep(wanted, ticket.image, ticket.model, outcome, seconds)
                 await self._settlement.answered(ticket)
@@ -193,15 +193,20 @@ class Work:
             await self._settlement.no_picture(ticket, outcome, seconds)
         return None
 
-    async def _ask(self, ticket: Ticket, request: Request) -> tuple[Outcome | None, float]:
-        """The service's outcome and how many seconds it took; no outcome if there is to be no call after all."""
+    async def _ask(self, ticket: Ticket, photos: list[Prepared], held: AsyncExitStack) -> tuple[Outcome | None, float]:
+        """The service's outcome and how many seconds it took; no outcome if there is to be no call after all.
+
+        The memory that it takes counts as taken until `held` is closed.
+        """
         provider, lane = self._providers[ticket.model.provider], ticket.lane
         async with lane.calls.take(), self._calls.take():
+            # Last: whoever waits for the turn of its model takes no memory from the others.
+            await held.enter_async_context(self._bytes.take(_bytes_in_flight(ticket, photos)))
             if self._stopping or lane.is_closed(self._now()):
                 return None, 0.0
             log.info("→ %s  %s  attempt %d", ticket, ticket.model.name, ticket.image.attempt)
             era, started = lane.era, time.perf_counter()
-            outcome = await provider.generate(request)
+            outcome = await provider.generate(_request(ticket, photos))
         if isinstance(outcome, Done | Refused):
             lane.went_well()
         elif isinstance(outcome, RateLimited):
@@ -239,7 +244,7 @@ class Work:
         # Until the rows have its cost, the receipt must stay; and nobody may find the junk in between.
         async with self._purchases.turn(answer.fingerprint):
             if await self._settlement.no_picture(ticket, unusable, answer.seconds) and is_junk:
-                await self._purchases.discard(answer.fingerprint)
+                await self._purchases.discard(answer)
 
     async def _complete(self, ticket: Ticket, answer: Answer, result: Mapping[str, Any]) -> None:
         image, model, images = ticket.image, ticket.model, self._store.images

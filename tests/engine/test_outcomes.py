@@ -110,6 +110,20 @@ async def test_another_model_goes_on_while_one_waits(shop: Workshop, server: Gem
     assert await shop.statuses(waiting) == ["RETRY_LATER"]
 
 
+async def test_photos_that_wait_for_the_turn_of_their_model_take_no_memory_from_others(
+    tmp_path: Path, server: GeminiServer
+) -> None:
+    async with working(settings_for(tmp_path, server.url, in_flight_bytes="20MB"), tmp_path) as shop:
+        lane = shop.engine.claims.lane(shop.engine.catalog.model("nano_banana"))
+        async with lane.calls.take(lane.limit):  # by calls that take long
+            waiting = await shop.job(*(shop.photo(f"{number}.jpg") for number in range(3)), owner="you")
+            previews = tmp_path / "data" / "blobs" / "previews"
+            await shop.until(lambda: len(list(previews.glob("*-before.jpg"))) == 3)
+            await shop.finished(await shop.job(shop.photo("b.jpg"), model="nano_banana_lite"))
+            assert server.posts == 1
+        assert (await shop.finished(waiting)).completed == 3
+
+
 async def test_a_used_up_day_parks_the_job_until_the_quota_is_renewed_and_spends_nothing(
     shop: Workshop, server: GeminiServer
 ) -> None:

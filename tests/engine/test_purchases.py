@@ -302,6 +302,41 @@ async def test_an_answer_that_only_this_computer_cannot_cope_with_is_not_bought_
     shop.engine.work._decoder = own
 
 
+class Slow(Decoder):
+    """Begins with the first answer when the second is there, and takes its time with that one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on = asyncio.Event()
+        self._two = asyncio.Event()
+        self._calls = 0
+
+    async def finish(self, *arguments: Any, **options: Any) -> Finished:
+        self._calls += 1
+        if self._calls == 1:
+            await self._two.wait()
+        elif self._calls == 2:
+            self._two.set()
+            await self.goes_on.wait()
+        return await super().finish(*arguments, **options)
+
+
+async def test_junk_that_two_share_takes_no_good_answer_along_that_was_bought_meanwhile(
+    shop: Workshop, server: GeminiServer
+) -> None:
+    server.plan.append(Answer(data=b"\xff\xd8\xff\xe0 not really a JPEG \xff\xd9"))
+    async with finishing_with(slow := Slow(), shop):
+        job_id = await shop.job(*(shop.photo(f"{number}.jpg", seed=1) for number in range(2)))
+        await shop.until(lambda: _completed(shop, job_id))
+        slow.goes_on.set()
+        job = await shop.finished(job_id)
+    assert (job.completed, job.cost_microusd, server.posts) == (2, 2 * PRICE, 2)
+
+
+async def _completed(shop: Workshop, job_id: str) -> bool:
+    return "COMPLETED" in await shop.statuses(job_id)
+
+
 class Failing(Decoder):
     """Cannot finish the first answers."""
 
