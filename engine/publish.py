@@ -162,12 +162,12 @@ def _place(source: Path, target: Path, tag: str) -> None:
 
 def _copy_into_place(source: Path, target: Path, tag: str) -> None:
     temporary = _temporary(target, tag)
-    with source.open("rb") as original, _opened(temporary) as copy:
-        shutil.copyfileobj(original, copy, 1 << 20)
-        copy.flush()
-        os.fsync(copy.fileno())
-    shutil.copystat(source, temporary)
     try:
+        with source.open("rb") as original, _opened(temporary) as copy:
+            shutil.copyfileobj(original, copy, 1 << 20)
+            copy.flush()
+            os.fsync(copy.fileno())
+        shutil.copystat(source, temporary)
         os.link(temporary, target)
     except OSError as error:
         if error.errno not in NO_LINKS:

@@ -1,6 +1,7 @@
 """Putting files into place: whole or absent, never over another one."""
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -42,6 +43,13 @@ def test_publishing_again_after_a_crash_finds_what_is_there(tmp_path: Path, sour
     first = publish.publish(source, tmp_path / "a.jpg", tag="t")
     assert publish.publish(source, tmp_path / "a.jpg", tag="t") == first
     assert names(tmp_path) == ["a-2.jpg", "a.jpg", "source.jpg"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no file fails in the middle of a copy")
+def test_a_copy_that_fails_half_way_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="Input/output error"):
+        publish.publish(Path("/proc/self/mem"), tmp_path / "a.jpg", tag="t")
+    assert names(tmp_path) == []
 
 
 def test_a_move_leaves_the_photo_in_one_place(tmp_path: Path, source: Path) -> None:
