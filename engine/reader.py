@@ -2,7 +2,8 @@
 
 Guarantees:
 1. A place that gives nothing for a while is an OSError, of which no photo is to blame; one that is slow is waited for.
-2. Nothing waits in a folder in which something hangs already: however many photos lie there, few threads hang.
+2. Nothing waits in a folder in which something hangs already, nor, once many folders hang, in any that lies where all
+   of these do: however many photos and folders there are, few threads hang.
 3. What hangs holds up neither the threads that others need nor the end of the program.
 """
 
@@ -27,6 +28,8 @@ T = TypeVar("T")
 # Seconds in which something must come.
 PATIENCE = 30.0
 CHUNK = 1024 * 1024
+# So many folders may hang before all that lies around them counts as hanging.
+MANY = 32
 
 
 class File(Protocol):
@@ -125,20 +128,26 @@ class Reader:
         return await self._patiently(source, source.read)
 
     async def _patiently(self, source: Source, call: Callable[[], T]) -> T:
-        folder = source.path.parent
-        if folder in self._stuck and not self._stuck[folder].done():
+        folder = source.path.absolute().parent
+        if self._hangs_around(folder):
             raise _hangs(source)
         running = _in_thread(call)
         outcome = asyncio.wrap_future(running)
         try:
             if not await self._waited(outcome, source):
-                self._stuck = {where: it for where, it in self._stuck.items() if not it.done()} | {folder: running}
+                self._stuck[folder] = running
                 raise _hangs(source)
         finally:
             outcome.cancel()  # if it is still to come, nobody asks for it any more
             if not running.done():
                 source.leave_to(running)
         return outcome.result()
+
+    def _hangs_around(self, folder: Path) -> bool:
+        self._stuck = {where: it for where, it in self._stuck.items() if not it.done()}
+        return folder in self._stuck or (
+            len(self._stuck) >= MANY and folder.is_relative_to(os.path.commonpath(self._stuck))
+        )
 
     async def _waited(self, running: asyncio.Future[Any], source: Source) -> bool:
         """Whether it has ended; False where nothing has come for too long."""
@@ -160,7 +169,10 @@ def _in_thread(call: Callable[[], T]) -> Future[T]:
         except BaseException as error:
             future.set_exception(error)
 
-    threading.Thread(target=run, name="photo", daemon=True).start()
+    try:
+        threading.Thread(target=run, name="photo", daemon=True).start()
+    except RuntimeError as error:  # the system has none left
+        raise OSError(errno.EAGAIN, f"No photo can be read: {error}") from error
     return future
 
 

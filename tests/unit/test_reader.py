@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import PhotoIncomplete, PhotoRejected
 from engine.photo import Limits
-from engine.reader import CHUNK, File, Reader, open_file
+from engine.reader import CHUNK, MANY, File, Reader, open_file
 
 
 class Share:
@@ -115,6 +115,40 @@ async def test_where_something_hangs_nothing_else_waits_and_all_else_goes_on(pat
     assert await asyncio.to_thread(share.closed.wait, 10)
     share.steps = 100
     assert await read(reader, path) == CONTENT
+
+
+async def test_however_many_folders_of_a_share_hang_few_threads_do_and_all_else_goes_on(tmp_path: Path) -> None:
+    share, back, asked = tmp_path / "mnt" / "share", threading.Event(), []
+
+    def opening(path: Path, limits: Limits) -> tuple[File, int]:
+        if path.is_relative_to(share):
+            asked.append(path)
+            back.wait(20)
+        return open_file(path, limits)
+
+    reader = Reader(patience=0.01, opening=opening)
+    paths = [share / str(number) / "a.jpg" for number in range(MANY + 5)]
+    for path in (*paths, tmp_path / "mnt" / "b.jpg"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"photo")
+    for path in paths:
+        with pytest.raises(OSError, match="does not answer"):
+            await read(reader, path)
+    assert len(asked) == MANY
+    reader._patience = 10.0
+    assert await read(reader, tmp_path / "mnt" / "b.jpg") == b"photo"
+    back.set()
+    await asyncio.gather(*map(asyncio.wrap_future, reader._stuck.values()))
+    assert await read(reader, paths[-1]) == b"photo"
+
+
+async def test_a_system_that_has_no_thread_left_is_no_photos_fault(path: Path) -> None:
+    usual = threading.stack_size(1 << 48)  # more than there are addresses
+    try:
+        with pytest.raises(OSError, match="can't start new thread"):
+            await read(Reader(), path)
+    finally:
+        threading.stack_size(usual)
 
 
 async def test_a_cancelled_reading_leaves_nothing_open(path: Path) -> None:
