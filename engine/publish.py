@@ -20,6 +20,8 @@ MAX_NAME_BYTES = 255
 LONGEST_SUFFIX = 16
 # The end of the names of files that are not whole yet.
 HALF_WRITTEN = ".part"
+# The end of the names of files that are being moved.
+MOVING = ".moving"
 # What file systems without hard links (FAT, some shares) answer to link(2).
 NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK, errno.EACCES})
 
@@ -88,7 +90,7 @@ def publish(source: Path, target: Path, *, tag: str) -> Path:
             _temporary(candidate, tag).unlink(missing_ok=True)
         sync_folder(target.parent)
         return candidate
-    raise FileExistsError(errno.EEXIST, "every name is taken", str(target))
+    raise _no_name(target)
 
 
 def move(source: Path, target: Path, *, tag: str, is_expected: Callable[[Path], bool] = Path.is_file) -> Path | None:
@@ -97,16 +99,16 @@ def move(source: Path, target: Path, *, tag: str, is_expected: Callable[[Path], 
     It is hidden under a name of its own first: what somebody puts there meanwhile is another file, and stays. Returns
     None, with everything as it was, if what was hidden is not `is_expected`. A move that was killed is taken up again.
     """
-    hidden = source.with_name(f".{tag}.moving")
+    hidden = _hidden(source, tag)
     if not hidden.exists():
         source.rename(hidden)
     if not is_expected(hidden):
-        _put_back(hidden, source, tag)
+        put_back(hidden, source)
         return None
     try:
         moved = publish(hidden, target, tag=tag)
     except BaseException:
-        _put_back(hidden, source, tag)
+        put_back(hidden, source)
         raise
     hidden.unlink()
     return moved
@@ -114,12 +116,17 @@ def move(source: Path, target: Path, *, tag: str, is_expected: Callable[[Path], 
 
 def is_moving(source: Path, *, tag: str) -> bool:
     """Whether a move of `source` was begun and not ended."""
-    return source.with_name(f".{tag}.moving").exists()
+    return _hidden(source, tag).exists()
 
 
-def _put_back(hidden: Path, source: Path, tag: str) -> None:
-    publish(hidden, source, tag=tag)
-    hidden.unlink()
+def put_back(hidden: Path, source: Path) -> Path:
+    """Undo a move that was not ended: what it hid bears its name again, or one beside it; returns where it is."""
+    for candidate in _names(source):
+        with suppress(FileExistsError):
+            _rename(hidden, candidate)
+            sync_folder(candidate.parent)
+            return candidate
+    raise _no_name(source)
 
 
 def find(target: Path, sha256: str) -> Path | None:
@@ -136,6 +143,14 @@ def _names(target: Path) -> Iterator[Path]:
     yield target
     for number in range(2, 10_000):
         yield target.with_name(shortened(target.name, number=f"-{number}"))
+
+
+def _no_name(target: Path) -> FileExistsError:
+    return FileExistsError(errno.EEXIST, "every name is taken", str(target))
+
+
+def _hidden(source: Path, tag: str) -> Path:
+    return source.with_name(f".{tag}{MOVING}")
 
 
 def _temporary(target: Path, tag: str) -> Path:
@@ -180,6 +195,20 @@ def _copy_into_place(source: Path, target: Path, tag: str) -> None:
 def _claim_name_and_rename(temporary: Path, target: Path) -> None:
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     temporary.replace(target)
+
+
+def _rename(source: Path, target: Path) -> None:
+    """Within a folder, and even on a full disk. Raises FileExistsError if there is another file at `target`."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        if not _holds(target, sha256_of(source)):
+            raise
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        _claim_name_and_rename(source, target)
+    source.unlink(missing_ok=True)
 
 
 def _opened(temporary: Path) -> IO[bytes]:

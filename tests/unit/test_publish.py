@@ -1,6 +1,7 @@
 """Putting files into place: whole or absent, never over another one."""
 
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -92,6 +93,34 @@ def test_a_photo_that_cannot_be_moved_is_put_back(tmp_path: Path, source: Path) 
         publish.move(source, tmp_path / "done" / "a.jpg", tag="t")
     assert names(tmp_path) == ["done", "source.jpg"]
     assert source.read_bytes() == b"picture"
+
+
+def test_what_is_put_back_neither_replaces_nor_doubles_anything(tmp_path: Path, source: Path) -> None:
+    hidden = tmp_path / ".t.moving"
+    os.link(source, hidden)  # killed while it was put back
+    assert publish.put_back(hidden, source) == source
+    source.rename(hidden)
+    source.write_bytes(b"a newer photo")
+    assert publish.put_back(hidden, source) == tmp_path / "source-2.jpg"
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        "source.jpg": b"a newer photo",
+        "source-2.jpg": b"picture",
+    }
+
+
+def test_where_there_are_no_hard_links_a_photo_is_put_back_without_a_copy(tmp_path: Path, source: Path) -> None:
+    if os.geteuid() or Path("/proc/sys/fs/protected_hardlinks").read_text() != "1\n":
+        pytest.skip("links can be forbidden by root only, on Linux")
+    os.chown(source, 1, 1)
+    hidden = source.rename(tmp_path / ".t.moving")
+    inode = hidden.stat().st_ino
+    forbidden = ("setpriv", "--bounding-set", "-fowner,-dac_override", "--", sys.executable, "-c")
+    put_back = "import pathlib, sys; from engine import publish; publish.put_back(*map(pathlib.Path, sys.argv[1:]))"
+    with pytest.raises(subprocess.CalledProcessError):
+        subprocess.run([*forbidden, "import os, sys; os.link(*sys.argv[1:])", hidden, source], check=True)
+    subprocess.run([*forbidden, put_back, hidden, source], check=True)
+    assert names(tmp_path) == ["source.jpg"]
+    assert source.stat().st_ino == inode
 
 
 def test_a_name_that_a_killed_process_had_taken_is_used(tmp_path: Path, source: Path) -> None:

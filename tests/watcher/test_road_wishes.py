@@ -141,11 +141,14 @@ async def test_photos_wait_for_a_reference_that_comes_later(gemini: GeminiServer
         assert files(road.failed) == set()
 
 
-async def test_a_text_that_cannot_be_a_prompt_sends_its_photo_to_failed(road: Road) -> None:
-    road.drop("a.txt", "x" * 100_000)
-    road.drop("a.jpg", photo(1))
-    await road.until(lambda: "a.jpg.error.txt" in files(road.failed))
-    assert "a.txt is longer than 64 KB" in road.note("a.jpg")
+@pytest.mark.parametrize("stem", ["a", "ü" * 125])
+async def test_a_text_that_cannot_be_a_prompt_sends_its_photo_to_failed(road: Road, stem: str) -> None:
+    road.drop(f"{stem}.txt", "x" * 100_000)
+    road.drop(f"{stem}.jpg", photo(1))
+    await road.until(lambda: len(files(road.failed)) == 2)
+    assert (road.failed / f"{stem}.jpg").read_bytes() == photo(1)
+    (note,) = road.failed.glob("*.error.txt")
+    assert f"{stem}.txt is longer than 64 KB" in note.read_text()
 
 
 async def test_one_folder_for_each_job_holds_results_report_and_zip(tmp_path: Path) -> None:

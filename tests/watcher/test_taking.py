@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import pytest
+from hanging_files import hanging
 from hot_folder import HotFolder, files, photo, road_settings, running
+from lightwork_process import lightwork
 
 from engine.app import Engine, open_engine
 from engine.errors import NotFound
 from engine.job import NewJob
+from engine.publish import MOVING
 from engine.settings import Settings
 from watcher.readiness import Candidate
 from watcher.taking import Photo, Taking
@@ -43,3 +46,22 @@ async def test_a_photo_that_could_not_be_taken_just_after_it_replaced_a_waiting_
     async with running(settings) as road:
         await road.until(lambda: files(road.done) == {"a.jpg"})
         assert (road.done / "a.jpg").read_bytes() == photo(2)
+
+
+async def test_a_photo_that_was_being_turned_away_at_a_kill_is_turned_away_after_all(tmp_path: Path) -> None:
+    async with lightwork(tmp_path) as process:
+        await process.until(process.failed.is_dir)
+        in_the_way = process.failed / "sea" / "a.jpg"
+        in_the_way.parent.mkdir()
+        in_the_way.write_bytes(photo(2))
+        async with hanging(in_the_way):
+            process.drop("sea/a.txt", "x" * 100_000)
+            process.drop("sea/a.jpg", photo(1))
+            await process.until(lambda: list(process.inbox.rglob(f"*{MOVING}")))
+            await process.kill()
+        assert files(process.inbox) == {"sea/a.txt"}
+        await process.start()
+        await process.until(lambda: "sea/a-2.jpg.error.txt" in files(process.failed))
+        assert (process.failed / "sea" / "a-2.jpg").read_bytes() == photo(1)
+        assert in_the_way.read_bytes() == photo(2)
+        assert list(process.inbox.rglob(f"*{MOVING}")) == []
