@@ -102,7 +102,7 @@ def show_bill(bill: Bill, console: Console) -> None:
         for one in group:
             console.print(_line(bill, one), markup=False)
         console.print()
-    show_left_out(bill, console)
+    show_left_out(bill.left_out, console)
     console.print(bill.total())
 
 
@@ -113,9 +113,9 @@ def _line(bill: Bill, one: Selected) -> str:
     return f"  {one.name}{times}  {decimal(one.bytes)}{references}, {one.wish.parameters.size}, {cost}"
 
 
-def show_left_out(bill: Bill, console: Console) -> None:
+def show_left_out(reasons: Sequence[str], console: Console) -> None:
     """Say what is not edited although it lies there, and why."""
-    for reason in bill.left_out[:SHOWN_LEFT_OUT]:
+    for reason in reasons[:SHOWN_LEFT_OUT]:
         console.print(f"- {reason}", markup=False, style="yellow")
-    if len(bill.left_out) > SHOWN_LEFT_OUT:
-        console.print(f"- and {len(bill.left_out) - SHOWN_LEFT_OUT} more like these", style="yellow")
+    if len(reasons) > SHOWN_LEFT_OUT:
+        console.print(f"- and {len(reasons) - SHOWN_LEFT_OUT} more like these", style="yellow")

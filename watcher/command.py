@@ -32,7 +32,8 @@ def process(
 ) -> None:
     """Edit photos, or all photos in folders.
 
-    The results go into another folder; the photos themselves stay as they are.
+    The results go into another folder; the photos themselves stay as they are. Pictures that LightWork itself has made
+    are left out where they lie among others.
 
     Exit code 0: all is edited. 1: some could not be. 2: nothing can be done until you mend something. 130: stopped. The
     same command goes on where it was stopped.

@@ -6,7 +6,7 @@ is not done again, and what was bought is found by its fingerprint.
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -35,12 +35,13 @@ BATCH = 400
 SHOWN_FAILURES = 20
 # No file has this for its hash: the work finds out what is wrong with the photo, and tells.
 UNREAD = Hashed("unread", 0, 0)
+ALONE = "to have it edited once more, name it without other photos, or put a text file with a prompt beside it."
 
 
 async def process(order: Order, bill: Bill, settings: Settings, console: Console) -> int:
     """Do the job, showing its progress; returns the exit code. Raises SettingsError."""
     _make_usable(order.out)
-    show_left_out(bill, console)
+    show_left_out(bill.left_out, console)
     async with stop_on_signals(settings.engine.grace) as stop, open_engine(settings, models=bill.models) as engine:
         with _once_at_a_time(order, settings.engine.data_dir):
             job = await engine.intake.open(_new_job(order, settings))
@@ -61,7 +62,7 @@ async def _work(
     engine.claims.only(job.id)
     async with asyncio.TaskGroup() as group:
         group.create_task(engine.run(stop))
-        taking = group.create_task(_take_in(engine, job, order, bill))
+        taking = group.create_task(_take_in(engine, job, order, bill, console))
         await follow(engine, job.id, console, stop)
         if interrupted := stop.is_set():
             grace = engine.settings.engine.grace.total_seconds()
@@ -100,21 +101,42 @@ def _new_job(order: Order, settings: Settings) -> NewJob:
     return NewJob(f"process:{to_key(str(order.out))}", "folder", order.key(), to_key(title), place=place)
 
 
-async def _take_in(engine: Engine, job: Job, order: Order, bill: Bill) -> None:
+async def _take_in(engine: Engine, job: Job, order: Order, bill: Bill, console: Console) -> None:
     """Queue what is not in the job yet, while the first pictures are worked on already."""
     if not job.collecting:
         return
     known = await engine.store.images.sources_of(job.id)
     rest = iter([one for one in bill.selected if str(one.path) not in known])
+    leave_ours_out = await _are_others(engine, bill.selected)
+    ours: list[str] = []
     number = FIRST_BATCH
     try:
         while batch := list(islice(rest, number)):
             number = min(2 * number, BATCH)
-            images = [image for one in batch for image in await asyncio.to_thread(_images, one, order)]
+            images: list[NewImage] = []
+            for one in batch:
+                made = await asyncio.to_thread(_images, one, order)
+                if leave_ours_out and await _is_ours(engine, one, made[0].inputs[0]):
+                    ours.append(f"{one.name} was made by LightWork itself; {ALONE}")
+                else:
+                    images += made
             await engine.intake.add(job.id, images)
         await engine.intake.close(job.id)
     except NotFound:  # somebody has cancelled the job meanwhile
         return
+    show_left_out(ours, console)
+
+
+async def _are_others(engine: Engine, selected: Sequence[Selected]) -> bool:
+    """Whether LightWork did not make all of these itself: who names its pictures alone wants them edited once more."""
+    for one in selected:
+        if not await _is_ours(engine, one, await asyncio.to_thread(_original, one.path)):
+            return True
+    return False
+
+
+async def _is_ours(engine: Engine, one: Selected, original: Original) -> bool:
+    return not one.wish.sidecars and await engine.store.seen.is_our_result(original.sha256)
 
 
 def _images(one: Selected, order: Order) -> list[NewImage]:

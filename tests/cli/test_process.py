@@ -96,6 +96,23 @@ async def test_money_is_not_spent_without_being_asked(terminal: Terminal, server
     assert terminal.results() == {"0.jpg"}
 
 
+async def test_results_that_lie_among_the_photos_are_bought_again_only_if_they_are_asked_for(
+    terminal: Terminal, server: GeminiServer
+) -> None:
+    terminal.photos(2)
+    await terminal.run("process", "photos", "--out", "photos/one", "--yes")
+    (terminal.folder / "photos" / "one" / "1.txt").write_text("Warmer.")
+    again = await terminal.run("process", "photos", "--out", "photos/two", "--yes")
+    assert (again.code, again.err) == (0, "")
+    assert "- one/0.jpg was made by LightWork itself; to have it edited once more, name it without" in again.out
+    assert "3 of 3 pictures edited for $0.0336." in again.out
+    assert server.posts == 3
+    alone = await terminal.run("process", "photos/one/0.jpg", "--out", "out", "--yes")
+    assert (alone.code, alone.err) == (0, "")
+    assert terminal.results() == {"0.jpg"}
+    assert server.posts == 4
+
+
 async def test_prompts_come_from_the_command_line_and_a_photos_own_text_wins(
     terminal: Terminal, server: GeminiServer
 ) -> None:
