@@ -10,6 +10,7 @@ from typing import TypeVar
 from engine.catalog import Catalog
 from engine.errors import PhotoIncomplete, PhotoRejected
 from engine.job import Parameters
+from engine.publish import is_real
 from engine.sniff import RAW_SUFFIXES
 from watcher.job_file import JOB_FILE, JobFile, parse_job_file
 from watcher.litter import PICTURE_SUFFIXES
@@ -113,10 +114,10 @@ class Wishes:
                 f'{shown} refers to "{name}", which is not there.',
                 f"Put {name} into the same folder, or take it out of {JOB_FILE}.",
             )
-        if not path.resolve().is_relative_to(folder.resolve()):
+        if not is_real(folder, path):
             raise PhotoRejected(
                 "job_toml",
-                f'{shown} refers to "{name}", which leads out of its folder.',
+                f'{shown} refers to "{name}", which lies behind a link.',
                 f"Put the picture itself into the folder of {JOB_FILE}.",
             )
         return path
