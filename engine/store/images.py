@@ -52,7 +52,7 @@ def _claim(models: tuple[str, ...], *, of_one_job: bool) -> sa.Update:
 
 def _is_of_the_job() -> tuple[sa.ColumnElement[bool], ...]:
     """The walk of the queue goes no further than to the last image of the job, however long the queue of others is."""
-    job_id = sa.bindparam("only_job")
+    job_id = sa.bindparam("only_job", type_=images.c.job_id.type)
     priority = sa.select(jobs.c.priority).where(jobs.c.id == job_id).scalar_subquery()
     last_turn = sa.select(jobs.c.last_turn).where(jobs.c.id == job_id).scalar_subquery()
     return images.c.job_id == job_id, images.c.priority == priority, images.c.turn <= last_turn

@@ -11,9 +11,8 @@ from PIL import Image as Picture
 from servers.gemini import GeminiServer
 from servers.gemini_behaviours import Refuse
 from servers.telegram import TelegramServer
-from servers.telegram_behaviours import TOO_LARGE, Raw
+from servers.telegram_behaviours import TOO_LARGE, Raw, Slow
 from servers.telegram_behaviours import Refuse as Rejects
-from servers.telegram_behaviours import Slow
 from servers.telegram_chats import Message
 from servers.telegram_wire import Call
 
