@@ -25,6 +25,7 @@ from engine.delivery import Deliveries
 from engine.errors import PlaceError
 from engine.job import Delivery, Ending
 from engine.presence import lock_of
+from engine.setbacks import Setbacks
 from engine.store import Store
 from store.conftest import LEASE, START, new_images, new_job
 from store.soundness import Rows, check, rows_of
@@ -41,16 +42,12 @@ class Closed(PlaceError):
     wait = CLOSED_CHAT
 
 
-def growing(attempt: int) -> timedelta:
-    return timedelta(seconds=min(30, 2**attempt))
-
-
-# What a courier may meet, and how long the duty then waits after its first, second … try.
-TROUBLES: dict[str, tuple[Exception, Callable[[int], timedelta]]] = {
-    "full": (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/out"), growing),
-    "away": (PlaceError("The share is away."), growing),
-    "closed": (Closed("The chat is closed."), lambda attempt: CLOSED_CHAT),
-    "mistake": (ZeroDivisionError("a courier's own"), growing),
+# What a courier may meet.
+TROUBLES: dict[str, Exception] = {
+    "full": OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/out"),
+    "away": PlaceError("The share is away."),
+    "closed": Closed("The chat is closed."),
+    "mistake": ZeroDivisionError("a courier's own"),
 }
 
 
@@ -72,6 +69,7 @@ class Program:
 
     def __init__(self, store: Store, data_dir: Path, now: Callable[[], datetime]) -> None:
         self.store = store
+        self.setbacks = Setbacks()  # of the book
         self.hands: dict[str, tuple[Delivery, asyncio.Future[None], asyncio.Task[Any]]] = {}
         self._arrived = asyncio.Condition()
         self._passes: set[asyncio.Task[int]] = set()
@@ -238,24 +236,31 @@ class DeliveryMachine(RuleBasedStateMachine):
     def a_receipt_is_given(self, which: int) -> None:
         duty_id, duty, program = self.chosen(which)
         delivery, _, _ = program.hands[duty_id]
-        duty.receipt, duty.delivered_at, duty.by = {**duty.receipt, "path": "/out"}, self.now, None
+        duty.receipt, duty.delivered_at = {**duty.receipt, "path": "/out"}, self.now
         self.run(program.store.deliveries.delivered(delivery, duty.receipt, self.now))
-        self.run(program.end(duty_id))
+        self.end_well(duty_id, duty, program)
 
     @precondition(lambda self: self.in_hand())
     @rule(which=WHICH, trouble=st.sampled_from(sorted(TROUBLES)))
     def a_hand_over_fails(self, which: int, trouble: str) -> None:
         duty_id, duty, program = self.chosen(which)
-        error, wait = TROUBLES[trouble]
+        error = TROUBLES[trouble]
         self.run(program.end(duty_id, error))
-        duty.next_try_at, duty.attempt, duty.by = self.now + wait(duty.attempt), duty.attempt + 1, None
+        wait = getattr(error, "wait", None) or program.setbacks.delay(duty_id, duty.attempt)
+        duty.next_try_at, duty.attempt, duty.by = self.now + wait, duty.attempt + 1, None
 
     @precondition(lambda self: self.in_hand())
     @rule(which=WHICH)
     def a_courier_ends_without_a_receipt(self, which: int) -> None:
-        duty_id, duty, program = self.chosen(which)
+        self.end_well(*self.chosen(which))
+
+    def end_well(self, duty_id: str, duty: Duty, program: Program) -> None:
+        """Others that have failed need not wait any longer."""
         self.run(program.end(duty_id))
         duty.by = None
+        for other in program.setbacks.overcome(duty_id, self.now):
+            if not self.book[other].delivered_at:
+                self.book[other].next_try_at = min(self.book[other].next_try_at, self.now)
 
     def chosen(self, which: int) -> tuple[str, Duty, Program]:
         duty_id = self.in_hand()[which % len(self.in_hand())]
