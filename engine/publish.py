@@ -20,8 +20,6 @@ MAX_NAME_BYTES = 255
 LONGEST_SUFFIX = 16
 # The end of the names of files that are not whole yet.
 HALF_WRITTEN = ".part"
-# The end of the names of files that are being moved.
-MOVING = ".moving"
 # What file systems without hard links (FAT, some shares) answer to link(2).
 NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK, errno.EACCES})
 
@@ -90,7 +88,7 @@ def publish(source: Path, target: Path, *, tag: str) -> Path:
             _temporary(candidate, tag).unlink(missing_ok=True)
         sync_folder(target.parent)
         return candidate
-    raise _no_name(target)
+    raise FileExistsError(errno.EEXIST, "every name is taken", str(target))
 
 
 def move(source: Path, target: Path, *, tag: str, is_expected: Callable[[Path], bool] = Path.is_file) -> Path | None:
@@ -99,16 +97,16 @@ def move(source: Path, target: Path, *, tag: str, is_expected: Callable[[Path], 
     It is hidden under a name of its own first: what somebody puts there meanwhile is another file, and stays. Returns
     None, with everything as it was, if what was hidden is not `is_expected`. A move that was killed is taken up again.
     """
-    hidden = _hidden(source, tag)
+    hidden = source.with_name(f".{tag}.moving")
     if not hidden.exists():
         source.rename(hidden)
     if not is_expected(hidden):
-        put_back(hidden, source)
+        _put_back(hidden, source)
         return None
     try:
         moved = publish(hidden, target, tag=tag)
     except BaseException:
-        put_back(hidden, source)
+        _put_back(hidden, source)
         raise
     hidden.unlink()
     return moved
@@ -116,17 +114,17 @@ def move(source: Path, target: Path, *, tag: str, is_expected: Callable[[Path], 
 
 def is_moving(source: Path, *, tag: str) -> bool:
     """Whether a move of `source` was begun and not ended."""
-    return _hidden(source, tag).exists()
+    return source.with_name(f".{tag}.moving").exists()
 
 
-def put_back(hidden: Path, source: Path) -> Path:
-    """Undo a move that was not ended: what it hid bears its name again, or one beside it; returns where it is."""
+def _put_back(hidden: Path, source: Path) -> None:
+    """What was hidden bears its name again, or one beside it."""
     for candidate in _names(source):
         with suppress(FileExistsError):
             _rename(hidden, candidate)
             sync_folder(candidate.parent)
-            return candidate
-    raise _no_name(source)
+            return
+    raise FileExistsError(errno.EEXIST, "every name is taken", str(source))
 
 
 def find(target: Path, sha256: str) -> Path | None:
@@ -143,14 +141,6 @@ def _names(target: Path) -> Iterator[Path]:
     yield target
     for number in range(2, 10_000):
         yield target.with_name(shortened(target.name, number=f"-{number}"))
-
-
-def _no_name(target: Path) -> FileExistsError:
-    return FileExistsError(errno.EEXIST, "every name is taken", str(target))
-
-
-def _hidden(source: Path, tag: str) -> Path:
-    return source.with_name(f".{tag}{MOVING}")
 
 
 def _temporary(target: Path, tag: str) -> Path:

@@ -216,8 +216,6 @@ class Inbox:
         listing = await asyncio.to_thread(scan, self._root, self._taken | self._left_alone | self._put_off.keys())
         for found in listing.found:
             self._readiness.observe(found.key, found.stat, now)
-        for key in await asyncio.to_thread(self._taking.put_back, listing.moving):
-            self._readiness.touch(key, now)
         self._left_alone &= listing.known
         for refused in (*listing.refused, *listing.unread):
             self._trouble.began(f"refused:{refused.key}", refused.reason)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -17,7 +18,7 @@ from engine.app import Engine
 from engine.errors import NotFound, PhotoIncomplete, PhotoRejected, PlaceError
 from engine.folder import FolderPlace, remove_error_note, write_error_note
 from engine.job import Job, NewImage, Original, Seen
-from engine.publish import MOVING, below, is_real, move, put_back, shortened
+from engine.publish import below, is_real, move, publish
 from engine.reporter import job_folder_name
 from engine.settings import WatchSettings
 from engine.sniff import looks_complete
@@ -25,15 +26,13 @@ from engine.trouble import Trouble
 from watcher.job_file import JOB_FILE
 from watcher.litter import is_conflict_copy, is_photo_candidate
 from watcher.readiness import Candidate
-from watcher.tree import Hashed, from_key, hash_file, read_ends, to_key
+from watcher.tree import Hashed, from_key, hash_file, read_ends
 from watcher.wish import Wish, Wishes
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-# The end of the names of photos on their way to `failed/`, before that of everything that is being moved.
-TURNED_AWAY = ".turned-away"
 JOB_FILE_CODES = frozenset({"job_toml", "no_reference", "no_row"})
 
 
@@ -156,28 +155,11 @@ class Taking:
 
     def _turn_away(self, key: str, reason: str, advice: str) -> None:
         path, target = self._path(key), below(self._folders["failed"], from_key(key))
-        tag = shortened(path.name, f"{TURNED_AWAY}.{MOVING}").removesuffix(f".{MOVING}")
+        tag = sha256(key.encode()).hexdigest()[:16]
+        publish(path, target, tag=tag)  # first, as no duty would take up again a move that is ended half-way
         if failed := move(path, target, tag=tag):
             write_error_note(failed, [(reason, advice)])
         log.warning("✗ %s  %s", key, reason)
-
-    def put_back(self, moving: Sequence[str]) -> list[str]:
-        """Give photos their names again that were being turned away when something ended that; returns their keys.
-
-        Unlike what the courier moves, no duty takes them up again.
-        """
-        inbox, back = self._folders["inbox"], []
-        for hidden in (self._path(key) for key in moving):
-            tag = hidden.name.removesuffix(MOVING).removeprefix(".")
-            if not tag.endswith(TURNED_AWAY) or not is_real(inbox, hidden):
-                continue
-            try:
-                path = put_back(hidden, hidden.with_name(tag.removesuffix(TURNED_AWAY)))
-            except OSError as error:
-                self._mistakes.began(str(hidden), f"{hidden} cannot be given its name again: {error.strerror}.")
-            else:
-                back.append(to_key(str(path.relative_to(inbox))))
-        return back
 
     def _images(self, photo: Photo, job: Job) -> Iterator[NewImage]:
         wish, relative = photo.wish, from_key(photo.key)

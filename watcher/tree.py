@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import PlaceError
-from engine.publish import MOVING
 from engine.sniff import HEAD
 from watcher.litter import is_litter_name, is_sidecar
 from watcher.readiness import Stat, natural_order
@@ -50,7 +49,7 @@ class Refused:
 
 @dataclass(slots=True)
 class Listing:
-    """What a scan found; `moving` are the keys of files that a move has hidden.
+    """What a scan found.
 
     `known` are the known keys that are still there. About the others nothing can be said if they lie at or below one
     of the keys in `unread`: that could not be looked at.
@@ -58,7 +57,6 @@ class Listing:
 
     found: list[Found] = field(default_factory=list)
     known: set[str] = field(default_factory=set)
-    moving: list[str] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     unread: list[Refused] = field(default_factory=list)
 
@@ -117,8 +115,6 @@ def _list(folder: str, prefix: str, depth: int, known: Container[str], listing: 
                     listing.known.add(key)
                 elif not is_litter_name(entry.name):
                     _judge(entry, key, depth, known, listing)
-                elif entry.name.endswith(MOVING):
-                    listing.moving.append(key)
     except OSError as error:
         if not prefix or error.errno not in _GONE:
             listing.unread.append(Refused(prefix, _unreadable(folder, error)))

@@ -13,6 +13,12 @@ from hypothesis import strategies as st
 
 from engine import publish
 
+MOVE_NOTHING = """
+import pathlib, sys
+from engine import publish
+publish.move(*map(pathlib.Path, sys.argv[1:]), tag="t", is_expected=lambda path: False)
+"""
+
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
@@ -95,13 +101,14 @@ def test_a_photo_that_cannot_be_moved_is_put_back(tmp_path: Path, source: Path) 
     assert source.read_bytes() == b"picture"
 
 
-def test_what_is_put_back_neither_replaces_nor_doubles_anything(tmp_path: Path, source: Path) -> None:
+def test_a_photo_that_is_put_back_neither_replaces_nor_doubles_anything(tmp_path: Path, source: Path) -> None:
     hidden = tmp_path / ".t.moving"
     os.link(source, hidden)  # killed while it was put back
-    assert publish.put_back(hidden, source) == source
+    assert publish.move(source, tmp_path / "a.jpg", tag="t", is_expected=lambda path: False) is None
+    assert names(tmp_path) == ["source.jpg"]
     source.rename(hidden)
     source.write_bytes(b"a newer photo")
-    assert publish.put_back(hidden, source) == tmp_path / "source-2.jpg"
+    assert publish.move(source, tmp_path / "a.jpg", tag="t", is_expected=lambda path: False) is None
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
         "source.jpg": b"a newer photo",
         "source-2.jpg": b"picture",
@@ -112,13 +119,11 @@ def test_where_there_are_no_hard_links_a_photo_is_put_back_without_a_copy(tmp_pa
     if os.geteuid() or Path("/proc/sys/fs/protected_hardlinks").read_text() != "1\n":
         pytest.skip("links can be forbidden by root only, on Linux")
     os.chown(source, 1, 1)
-    hidden = source.rename(tmp_path / ".t.moving")
-    inode = hidden.stat().st_ino
+    inode = source.stat().st_ino
     forbidden = ("setpriv", "--bounding-set", "-fowner,-dac_override", "--", sys.executable, "-c")
-    put_back = "import pathlib, sys; from engine import publish; publish.put_back(*map(pathlib.Path, sys.argv[1:]))"
     with pytest.raises(subprocess.CalledProcessError):
-        subprocess.run([*forbidden, "import os, sys; os.link(*sys.argv[1:])", hidden, source], check=True)
-    subprocess.run([*forbidden, put_back, hidden, source], check=True)
+        subprocess.run([*forbidden, "import os, sys; os.link(*sys.argv[1:])", source, tmp_path / "link"], check=True)
+    subprocess.run([*forbidden, MOVE_NOTHING, source, tmp_path / "a.jpg"], check=True)
     assert names(tmp_path) == ["source.jpg"]
     assert source.stat().st_ino == inode
 
