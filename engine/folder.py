@@ -215,6 +215,11 @@ def write_error_note(photo: Path, reasons: Iterable[tuple[str, str]], footer: st
     publish.replace(_note_path(photo), text, tag=f"{sha256(os.fsencode(photo.name)).hexdigest()[:16]}.note")
 
 
+def has_error_note(photo: Path) -> bool:
+    """Whether there is what `write_error_note` writes."""
+    return _note_path(photo).exists()
+
+
 def remove_error_note(photo: Path) -> None:
     """Take away what `write_error_note` wrote, if it is there."""
     _note_path(photo).unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from engine.app import Engine
 from engine.errors import NotFound, PhotoIncomplete, PhotoRejected, PlaceError
-from engine.folder import FolderPlace, remove_error_note, write_error_note
+from engine.folder import FolderPlace, has_error_note, remove_error_note, write_error_note
 from engine.job import Job, NewImage, Original, Seen
 from engine.publish import below, is_real, move, publish
 from engine.reporter import job_folder_name
@@ -33,13 +33,13 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+ONCE_MORE = "To have it edited once more, put a text file with a prompt of its own beside it."
 JOB_FILE_CODES = frozenset({"job_toml", "no_reference", "no_row"})
 
 
 class Verdict(Enum):
     """What became of a candidate."""
 
-    TAKEN = auto()
     GONE = auto()
     CHANGING = auto()
     CUT_OFF = auto()
@@ -78,7 +78,10 @@ class Taking:
         self._mistakes = Trouble(log)
 
     async def judge(self, candidate: Candidate) -> Photo | Verdict:
-        """Look at a candidate, without changing anything; a Photo is to be handed to `take`."""
+        """Look at a candidate, and turn it away if that is to be; a Photo is to be handed to `take`.
+
+        Raises PlaceError if it cannot be read or turned away just now.
+        """
         key, path = candidate.key, self._path(candidate.key)
         ends = await asyncio.to_thread(self._read, read_ends, path)
         if ends is None:
@@ -106,6 +109,9 @@ class Taking:
         references = [await asyncio.to_thread(self._read, hash_file, reference) for reference in wish.references]
         if hashed is None or None in references:
             return Verdict.CHANGING
+        if not wish.sidecars and await self._engine.store.seen.is_our_result(hashed.sha256):
+            await asyncio.to_thread(self._turn_away, key, "LightWork made this picture itself.", ONCE_MORE)
+            return Verdict.GONE
         shown = zip(wish.references, references, strict=True)
         return Photo(
             key, path, _original(path, hashed), wish, tuple(_original(one, facts) for one, facts in shown if facts)
@@ -122,10 +128,6 @@ class Taking:
                 continue
             if known:
                 await self._supersede(photo, known)
-            if await self._is_ours(photo):
-                advice = "To have it edited once more, put a text file with a prompt of its own beside it."
-                await asyncio.to_thread(self._turn_away, photo.key, "LightWork made this picture itself.", advice)
-                continue
             images += self._images(photo, job)
             seen.append(
                 Seen(
@@ -150,15 +152,16 @@ class Taking:
             log.info("%s was replaced in the inbox; the newer one counts", photo.key)
             await self._engine.intake.cancel(known.job_id, image_ids=waiting, deliver=False, forgotten=[known])
 
-    async def _is_ours(self, photo: Photo) -> bool:
-        return not photo.wish.sidecars and await self._engine.store.seen.is_our_result(photo.original.sha256)
-
     def _turn_away(self, key: str, reason: str, advice: str) -> None:
         path, target = self._path(key), below(self._folders["failed"], from_key(key))
         tag = sha256(key.encode()).hexdigest()[:16]
-        publish(path, target, tag=tag)  # first, as no duty would take up again a move that is ended half-way
-        if failed := move(path, target, tag=tag):
-            write_error_note(failed, [(reason, advice)])
+        try:
+            publish(path, target, tag=tag)  # first, as no duty would take up again a move that is ended half-way
+            failed = move(path, target, tag=tag)
+        except OSError as error:
+            raise PlaceError(f"{key} cannot be moved to {target}: {error.strerror}. {reason}") from error
+        if failed:
+            self._write_note(failed, reason, advice)
         log.warning("✗ %s  %s", key, reason)
 
     def _images(self, photo: Photo, job: Job) -> Iterator[NewImage]:
@@ -196,15 +199,24 @@ class Taking:
             self._turn_away(key, mistake.reason, mistake.advice)
             return Verdict.GONE
         folder = str(PurePosixPath(key).parent)
-        if self._mistakes.began(folder, f"Photos in {folder} wait: {mistake}", kind=str(mistake)):
-            write_error_note(self._job_file_note(folder), [(mistake.reason, mistake.advice)])
+        note = self._job_file_note(folder)
+        is_new = self._mistakes.began(folder, f"Photos in {folder} wait: {mistake}", kind=str(mistake))
+        if is_new or not has_error_note(note):  # it could not be written before
+            self._write_note(note, mistake.reason, mistake.advice)
         return Verdict.HELD_BACK
 
     def _mended(self, key: str) -> None:
         folder = str(PurePosixPath(key).parent)
         self._mistakes.ended(folder, f"Photos in {folder} go on.")
-        with suppress(PlaceError):  # then there is none of ours
+        with suppress(PlaceError, OSError):  # then there is none of ours, or it cannot be taken away
             remove_error_note(self._job_file_note(folder))  # perhaps of an earlier start
+
+    def _write_note(self, photo: Path, reason: str, advice: str) -> None:
+        """What cannot be noted down is still in the log, and holds nothing up."""
+        try:
+            write_error_note(photo, [(reason, advice)])
+        except OSError as error:
+            self._mistakes.began("notes", f"The note on {photo} cannot be written: {error.strerror}.")
 
     def _job_file_note(self, folder: str) -> Path:
         return below(self._folders["failed"], f"{from_key(folder)}/{JOB_FILE}")
@@ -212,10 +224,9 @@ class Taking:
     async def tell_unreadable(self, key: str, error: PlaceError) -> None:
         """A file that may not be read stays where it is; that is told once, in `failed/` too."""
         if self._mistakes.began(key, str(error)):
-            advice = "Change its permissions; it is then taken by itself."
             with suppress(PlaceError):  # there is no place for a note; the log has it
                 note = below(self._folders["failed"], from_key(key))
-                await asyncio.to_thread(write_error_note, note, [(str(error), advice)])
+                await asyncio.to_thread(self._write_note, note, str(error), "Mend that; it is then tried by itself.")
 
     def _read(self, read: Callable[[Path], T | None], path: Path) -> T | None:
         """None also where a folder on the way has become a link since the scan: what it leads to is not the inbox's."""

@@ -164,3 +164,43 @@ async def test_a_lock_that_cannot_be_had_is_told_and_waited_for(
         await road.until(road.inbox.is_dir)
         road.drop("a.jpg", photo(1))
         await road.until_results("a.jpg")
+
+
+async def test_photos_whose_job_file_was_mended_are_edited_though_no_note_could_be_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(road_settings(tmp_path, watch={"rescan": "300ms"})) as road:
+        in_the_way = road.failed / "shop"
+        in_the_way.write_text("mine")
+        road.drop("shop/job.toml", "modul = 1")
+        road.drop_photos({"shop/a.jpg", "shop/b.jpg"})
+        await road.until(lambda: "Photos in shop wait" in caplog.text)
+        await road.until(lambda: "shop/job.toml cannot be written: File exists." in caplog.text)
+        in_the_way.unlink()
+        await road.until(lambda: files(road.failed) == {"shop/job.toml.error.txt"})
+        road.drop("shop/job.toml", 'module = "product"')
+        await road.until_results("shop/a.jpg", "shop/b.jpg")
+        assert files(road.failed) == set()
+        assert caplog.text.count("Photos in shop wait") == 1
+        assert "an error of LightWork's own" not in caplog.text
+
+
+async def test_photos_that_cannot_be_moved_to_failed_hold_no_others_up_and_are_moved_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(road_settings(tmp_path, watch={"rescan": "1s"})) as road:
+        road.drop("a.jpg", photo(1))
+        await road.until_results("a.jpg")
+        in_the_way = road.failed / "sea"
+        in_the_way.write_text("mine")
+        road.drop("sea/a.txt", "x" * 100_000)
+        road.drop("sea/a.jpg", photo(2))
+        road.drop("sea/b.jpg", (road.outbox / "a.jpg").read_bytes())
+        road.drop("c.jpg", photo(3))
+        await road.until_results("a.jpg", "c.jpg")
+        await road.until(lambda: "sea/a.jpg cannot be moved to" in caplog.text and "sea/b.jpg cannot be" in caplog.text)
+        assert files(road.inbox) == {"sea/a.jpg", "sea/a.txt", "sea/b.jpg"}
+        in_the_way.unlink()
+        photos = {"sea/a.jpg", "sea/b.jpg"}
+        await road.until(lambda: files(road.failed) == photos | {f"{name}.error.txt" for name in photos})
+        assert "an error of LightWork's own" not in caplog.text
