@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 BATCH = 25
 LOOK_UP = 500
 AWAY_WAIT = 2.0
+# Seconds until the system is asked once more to tell about a folder: on a large tree it takes long to say no.
+LISTEN_AGAIN = 300.0
 NO_NEWS = News(frozenset(), False)
 
 
@@ -62,6 +64,7 @@ class Inbox:
         self._references: set[str] = set()
         self._put_off: dict[str, float] = {}
         self._next_scan = 0.0
+        self._next_listening = 0.0
         self._settings_changed = asyncio.Event()
         self._trouble = Trouble(log)
 
@@ -138,23 +141,28 @@ class Inbox:
         """Have the system tell about news where it can, and say so where it cannot."""
         if self._observer and self._observer.alive():
             return
-        if self._observer:
-            await self._observer.restart()
-            log.info("%s is listened to again", self._root)
+        if self._observer is None and (reason := await self._reason_to_poll()):
+            self._say_polling(reason)
             return
-        reason = await asyncio.to_thread(needs_polling, self._root) if self._watch.polling == "auto" else None
-        if self._watch.polling == "always" or reason:
-            self._say_polling(reason or 'polling = "always".')
+        if self._monotonic() < self._next_listening:
             return
-        observer = FolderObserver(self._root)
+        observer = self._observer or FolderObserver(self._root)
         try:
-            await observer.start()
+            await observer.restart()
         except PlaceError as error:
+            self._observer = None
+            self._next_scan = self._monotonic()
+            self._next_listening = self._next_scan + LISTEN_AGAIN
             self._say_polling(str(error))
             return
+        log.info("%s is listened to again" if self._observer else "watching %s", self._root)
         self._observer = observer
         self._trouble.ended("polling", f"{self._root} is listened to.")
-        log.info("watching %s", self._root)
+
+    async def _reason_to_poll(self) -> str | None:
+        if self._watch.polling == "always":
+            return 'polling = "always".'
+        return await asyncio.to_thread(needs_polling, self._root) if self._watch.polling == "auto" else None
 
     def _say_polling(self, reason: str) -> None:
         self._trouble.began("polling", f"{self._root} is looked through every {self._scan_every():g} s: {reason}")

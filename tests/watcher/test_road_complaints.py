@@ -86,6 +86,22 @@ async def test_photos_beyond_the_systems_watch_limit_are_found_by_looking(tmp_pa
         assert process.results() == names
 
 
+async def test_an_inbox_that_can_no_longer_be_listened_to_is_looked_through(tmp_path: Path) -> None:
+    exhausted, now = tmp_path / "exhausted", tmp_path / "now"
+    exhausting = f"while ! [ -e {now} ]; do sleep 0.05; done; echo 0 > /proc/sys/user/max_inotify_watches"
+    limited = in_namespace(f"({exhausting} && touch {exhausted}) & true")
+    async with lightwork(tmp_path, prefix=limited, rescan="300ms", polling="never") as process:
+        await process.until(lambda: "watching" in process.log())
+        now.touch()
+        await process.until(exhausted.exists)
+        process.inbox.rename(tmp_path / "old")
+        names = {"a.jpg", "sea/b.jpg"}
+        process.drop_photos(names)
+        await process.until(lambda: files(process.done) == names)
+        assert process.log().count("is looked through every 0.3 s: The system does not tell") == 1
+        assert "cannot be read just now" not in process.log()
+
+
 # 5
 
 
