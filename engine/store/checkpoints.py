@@ -39,13 +39,15 @@ class Checkpoints:
         if self._moving:
             await self._moving
         if self._connection:
-            await self._connection.close()
+            with contextlib.suppress(sqlite3.Error):
+                await self._connection.close()
 
     async def _move(self) -> None:
         # What goes wrong here meets the writer too, who says so and waits.
         with contextlib.suppress(OSError, sqlite3.Error):
             if (await asyncio.to_thread(self._log.stat)).st_size >= LOG:
                 if self._connection is None:
-                    self._connection = Connection(self._path)
-                    await self._connection
+                    connection = Connection(self._path)
+                    await connection
+                    self._connection = connection
                 await self._connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
