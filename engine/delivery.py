@@ -29,6 +29,8 @@ MOST_IN_HAND = 100
 LONGEST_WAIT = 30.0
 # Seconds between two looks at the rows while something is being handed over: many results cost one look together.
 PAUSE = 0.05
+# Seconds between two looks while another process hands over: what is due is most likely in its hands.
+OTHERS_PAUSE = 1.0
 
 
 class Courier(Protocol):
@@ -65,6 +67,7 @@ class Deliveries:
         self._most_in_hand = in_hand
         self._in_hand: dict[str, str] = {}  # duty -> job
         self._lock = lock
+        self._is_kept_out = False
         self._setbacks = Setbacks()
         self._trouble = Trouble(log, on_trouble)
 
@@ -89,7 +92,8 @@ class Deliveries:
         """Begin what is owed and not begun yet. The lock is held as long as anything is being done."""
         async with self._turn:
             room = self._most_in_hand - len(self._in_hand)
-            if not room or not (self._lock.is_locked or self._acquired()):
+            self._is_kept_out = bool(room) and not (self._lock.is_locked or self._acquired())
+            if not room or self._is_kept_out:
                 return 0
             try:
                 due = await self._store.deliveries.due(self._frontend, self._now(), limit=room, without=self._in_hand)
@@ -158,7 +162,8 @@ class Deliveries:
             return
         due = await self._store.deliveries.next_due(self._frontend, without=self._in_hand)
         seconds = LONGEST_WAIT if due is None else (due - self._now()).total_seconds()
-        await first_of((self._woken, stop), min(max(seconds, 0.05), LONGEST_WAIT))
+        least = OTHERS_PAUSE if self._is_kept_out else PAUSE
+        await first_of((self._woken, stop), min(max(seconds, least), LONGEST_WAIT))
 
 
 def _kind(error: OSError | PlaceError) -> str:

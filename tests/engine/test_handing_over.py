@@ -50,13 +50,33 @@ def looks() -> Iterator[list[str]]:
     sa.event.remove(sa.Engine, "before_cursor_execute", note)
 
 
-async def claimed(store: Store, clock: Clock) -> list[Image]:
+async def claimed(store: Store, clock: Clock, number: int = NUMBER) -> list[Image]:
     """A job's images, in work."""
     job = await store.jobs.open(NewJob("shop", "folder", "much", "a lot"), clock())
     image = NewImage("photo.jpg", (), "enhance", "local")
-    await store.jobs.add(job.id, [(image, "Do it.")] * NUMBER, models=["local"], now=clock())
+    await store.jobs.add(job.id, [(image, "Do it.")] * number, models=["local"], now=clock())
     await store.jobs.close(job.id, clock())
-    return await store.images.claim(["local"], NUMBER, worker="w", now=clock(), lease_until=clock())
+    return await store.images.claim(["local"], number, worker="w", now=clock(), lease_until=clock())
+
+
+async def test_who_waits_for_another_process_to_hand_over_looks_now_and_then_only(
+    tmp_path: Path, looks: list[str]
+) -> None:
+    store, clock, stop = Store(tmp_path), Clock(), asyncio.Event()
+    await store.open()
+    (one,) = await claimed(store, clock, 1)
+    await store.images.complete(one, ending=Ending("done"), fingerprint="f", result={}, now=clock())
+    hand = Hand(store, clock)
+    deliveries = Deliveries(store, "folder", hand, now=clock, lock=FileLock(tmp_path / "lock"))
+    with FileLock(tmp_path / "lock"):
+        running = asyncio.create_task(deliveries.run(stop))
+        await asyncio.wait([running], timeout=0.7)
+        assert len(looks) <= 2
+    await hand.report.wait()
+    stop.set()
+    deliveries.wake()
+    await running
+    await store.aclose()
 
 
 async def test_many_results_cost_a_look_together_and_each_is_handed_over_once(tmp_path: Path, looks: list[str]) -> None:
