@@ -79,8 +79,18 @@ class FolderBlobs(Blobs):
             self._path(key).unlink(missing_ok=True)
 
     async def sweep(self, prefix: str, *, before: float, choose: Choice = all_of_them) -> int:
-        number, old = 0, self._old(self._path(prefix), before)
-        while page := await self._patiently(lambda: list(islice(old, PAGE))):
+        number, folder = 0, self._path(prefix)
+        old = self._old(folder, before)
+
+        def next_page() -> list[str]:
+            nonlocal old
+            try:
+                return list(islice(old, PAGE))
+            except OSError:
+                old = self._old(folder, before)  # one that has raised would be at its end
+                raise
+
+        while page := await self._patiently(next_page):
             number += await self._patiently(partial(self._delete_old, await choose(page), before))
         return number
 

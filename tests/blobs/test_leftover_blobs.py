@@ -1,5 +1,6 @@
 """What no row needs any more goes, and nothing else: each test runs over a folder and over S3."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -198,6 +199,23 @@ async def test_of_many_blobs_a_page_at_a_time_is_in_memory(place: Place, an_hour
 
     assert await place.blobs.sweep("a", before=an_hour, choose=choose) == 1_234
     assert (max(pages), sum(pages), place.keys()) == (500, 1_234, set())
+
+
+@pytest.mark.parametrize("place", ["folder"], indirect=True)
+async def test_a_sweep_that_a_disk_interrupted_goes_through_all_once_more(
+    place: Place, an_hour: float, tmp_path: Path
+) -> None:
+    await put(place.blobs, "a/1", "a/b/2")
+    folder, told = tmp_path / "data" / "blobs" / "a" / "b", asyncio.Event()
+    folder.rename(tmp_path / "b")
+    folder.symlink_to(folder)
+    place.blobs.report_trouble(lambda _: told.set())
+    sweeping = asyncio.create_task(place.blobs.sweep("a/b", before=an_hour))
+    await told.wait()
+    folder.unlink()
+    (tmp_path / "b").rename(folder)
+    assert await sweeping == 1
+    assert place.keys() == {"a/1"}
 
 
 @pytest.mark.parametrize("place", ["folder"], indirect=True)
