@@ -99,12 +99,11 @@ def _is_empty_folder(path: Path) -> bool:
 
 @contextmanager
 def _alone(data_dir: Path) -> Iterator[None]:
-    lock = lock_of(data_dir, "backup")
     try:
-        lock.acquire(timeout=0)
+        held = lock_of(data_dir, "backup").acquire(timeout=0)
     except Timeout:
         raise BackupError(f"Another backup of {data_dir} is being made. Wait for its end.") from None
-    with lock:
+    with held:
         yield
 
 

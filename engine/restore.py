@@ -9,7 +9,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from engine.backup import Progress
@@ -77,7 +77,8 @@ def _part(data_dir: Path) -> Iterator[Path]:
             f"{data_dir} is not empty: there is {found[0]}. A backup is restored into an empty folder only: "
             "stop LightWork, and move what is there elsewhere, or name another engine.data_dir."
         )
-    data_dir.chmod(0o700)
+    with suppress(PermissionError):  # somebody else's folder, such as a mount of a container
+        data_dir.chmod(0o700)
     part.mkdir(mode=0o700)
     try:
         yield part

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -156,6 +157,31 @@ def test_what_a_killed_backup_left_is_no_backup_and_in_nobodys_way(data: Path, t
     assert not list(tmp_path.glob(".*"))
     assert "half" not in files(tmp_path / "copy")
     assert not (data / ".backup").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_backup_is_restored_into_a_folder_of_somebody_else_that_may_be_written(copy: Path) -> None:
+    """Such as a mount of a container."""
+    with tempfile.TemporaryDirectory() as place:
+        mount = Path(place) / "mount"
+        mount.mkdir()
+        mount.chmod(0o777)
+        shutil.copytree(copy, Path(place) / "copy")
+        for path in (Path(place), *(Path(place) / "copy").rglob("*"), Path(place) / "copy"):
+            path.chmod(0o755)
+        os.seteuid(65534)
+        try:
+            restore(Path(place) / "copy", mount, progress=silent)
+        finally:
+            os.seteuid(0)
+        assert {path.name for path in mount.iterdir()} == {"lightwork.sqlite3", "blobs", "workers"}
+
+
+def test_two_backups_are_not_made_at_once_but_one_after_the_other(data: Path, tmp_path: Path) -> None:
+    with lock_of(data, "backup"), pytest.raises(BackupError, match="Another backup of"):
+        backup(data, tmp_path / "second")
+    backup(data, tmp_path / "second")
+    backup(data, tmp_path / "third")
 
 
 async def test_what_a_killed_backup_holds_on_to_is_let_go_at_the_next_start(data: Path, tmp_path: Path) -> None:
