@@ -31,8 +31,7 @@ class JobStatus(StrEnum):
     CANCELLED = "CANCELLED"
 
 
-UNFINISHED = frozenset({ImageStatus.PENDING, ImageStatus.PROCESSING, ImageStatus.RETRY_LATER})
-FINISHED = frozenset(ImageStatus) - UNFINISHED
+FINISHED = frozenset({ImageStatus.COMPLETED, ImageStatus.FAILED, ImageStatus.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.setbacks import LONGEST_OF_MANY
 from engine.store.database import Database
+from engine.store.deliveries import IS_PENDING
 from engine.store.gates import Gate
 from engine.store.schema import QUEUED, deliveries, gates, has_come, images
 
 STATES = {"PENDING": QUEUED, "PROCESSING": "status = 'PROCESSING'", "RETRY_LATER": "status = 'RETRY_LATER'"}
-IS_OWED = sa.text("status = 'PENDING'")
 ALL = sa.true()
 
 
@@ -70,7 +70,7 @@ class Backlog:
             }
             # What is to be tried later than after any trouble waits for somebody to open their chat.
             is_tried = has_come(deliveries.c.next_try_at, now + LONGEST_OF_MANY)
-            owed = await _counted(connection, deliveries.c.frontend, IS_OWED, is_tried)
+            owed = await _counted(connection, deliveries.c.frontend, IS_PENDING, is_tried)
             closed = await connection.execute(sa.select(gates).where(~has_come(gates.c.closed_until, now)))
             return Figures(counted, owed, [Gate(**row._mapping) for row in closed])
 

@@ -83,12 +83,8 @@ class Images(ImageLookup):
 
     async def renew(self, worker: str, lease_until: datetime) -> None:
         """Hold on to everything that `worker` has claimed."""
-        held = sa.update(images).where(IS_PROCESSING, images.c.worker == worker)
-
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(held.values(lease_until=lease_until))
-
-        await self._database.write(work)
+        held = sa.update(images).where(IS_PROCESSING, images.c.worker == worker).values(lease_until=lease_until)
+        await self._database.write(lambda connection: connection.execute(held))
 
     async def complete(
         self,

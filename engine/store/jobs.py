@@ -12,7 +12,7 @@ from engine.errors import NotFound
 from engine.job import ImageStatus, Job, JobStatus, NewImage, NewJob, Seen
 from engine.store.database import Database, Topic, insert_into
 from engine.store.rows import JOB_COLUMNS, flat, inputs_json, job_of, new_id, source_of
-from engine.store.schema import UNFINISHED_JOB, deliveries, images, jobs
+from engine.store.schema import QUEUED, UNFINISHED_JOB, deliveries, images, jobs
 from engine.store.seen import remember
 
 OPEN = jobs.c.status.in_([sa.literal_column("'PENDING'"), sa.literal_column("'PROCESSING'")])
@@ -209,7 +209,7 @@ async def next_turn(connection: AsyncConnection, owner: str, models: Iterable[st
     heads = [
         sa.select(
             sa.select(images.c.turn)
-            .where(sa.text("status = 'PENDING' AND turn IS NOT NULL"), images.c.model == model)
+            .where(sa.text(QUEUED), images.c.model == model)
             .order_by(images.c.priority, images.c.turn)
             .limit(1)
             .scalar_subquery()

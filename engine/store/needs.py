@@ -8,10 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.job import ImageStatus
 from engine.store.database import Database
+from engine.store.deliveries import IS_PENDING
 from engine.store.rows import source_of
 from engine.store.schema import deliveries, images, jobs
 
-_OWED = sa.exists().where(deliveries.c.job_id == images.c.job_id, sa.text("deliveries.status = 'PENDING'"))
+_OWED = sa.exists().where(deliveries.c.job_id == images.c.job_id, IS_PENDING)
 _IS_HANDED_OVER = sa.and_(images.c.finished_at.is_not(None), ~_OWED.where(deliveries.c.image_id == images.c.id))
 _IS_OVER = sa.and_(jobs.c.finished_at.is_not(None), ~_OWED)
 

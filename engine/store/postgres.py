@@ -1,4 +1,4 @@
-"""The database on a PostgreSQL server, which several processes and machines may share.
+"""The database on a PostgreSQL server, which several processes of one computer may share.
 
 Guarantees, beside those of `engine.store.database`:
 1. While the server restarts or cannot be reached, work waits; that is told once when it begins, and when it is over.
