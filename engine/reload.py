@@ -16,7 +16,7 @@ from engine.app import Engine, usable_catalog
 from engine.catalog import Catalog
 from engine.errors import LightWorkError, SettingsError
 from engine.settings import Settings
-from engine.waiting import first_of
+from engine.waiting import first_of, unless
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Reload:
             if asked.is_set() or now == seen != taken:
                 asked.clear()
                 taken = now
-                await self._take_over()
+                await unless(stop, self._take_over())
             seen = now
 
     async def _look(self) -> Signature:

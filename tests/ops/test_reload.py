@@ -6,10 +6,12 @@ import threading
 from pathlib import Path
 
 import pytest
+from held_database import held
 from hot_folder import photo, road_settings
 from servers.gemini import GeminiServer
 from servers.gemini_behaviours import Answer, Delay, Fail
 from service import Service, service
+from workshop import until
 
 from engine.app import open_engine
 from engine.reload import Reload, Source
@@ -85,6 +87,18 @@ async def test_an_error_that_nobody_thought_of_changes_nothing_and_is_told(
         assert engine.health.reloads == 0
     assert "the old ones stay" in caplog.text
     assert "by a settings file" in caplog.text
+
+
+async def test_a_stop_is_heeded_while_the_database_is_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    settings, stop, asked = road_settings(tmp_path), asyncio.Event(), asyncio.Event()
+    async with open_engine(settings) as engine, held(engine.settings.engine.data_dir / "lightwork.sqlite3"):
+        reloading = asyncio.create_task(Reload(engine, Source(None, lambda: settings)).run(stop, asked))
+        asked.set()
+        await until(lambda: engine.health.reloads)
+        await until(lambda: "cannot be written" in caplog.text)
+        stop.set()
+        async with asyncio.timeout(5):
+            await reloading
 
 
 async def test_what_needs_a_new_start_is_named_in_one_line(tmp_path: Path) -> None:
