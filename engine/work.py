@@ -42,6 +42,7 @@ PREVIEW_EDGE = 1024
 # Rough memory that one call holds: its request four times over (bytes, base64, JSON, socket), and the answer.
 COPIES_OF_REQUEST = 4
 ANSWER_BYTES = {"1K": 8_000_000, "2K": 24_000_000, "4K": 64_000_000}
+TOO_MUCH = "Finishing the picture that the service sent takes too much memory or time, or crashes the decoder."
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +240,7 @@ class Work:
     async def _not_finished(self, ticket: Ticket, answer: Answer, error: PhotoError) -> None:
         """Junk is bought anew. What only this computer cannot cope with is kept: asking again would not help it."""
         is_junk = error.code == "bad_answer"
-        why = f"The service sent something that is not a picture. {error.reason}" if is_junk else error.reason
+        why = f"The service sent something that is not a picture. {error.reason}" if is_junk else TOO_MUCH
         unusable = Transient(error.code, why, answer.cost_microusd)
         # Until the rows have its cost, the receipt must stay; and nobody may find the junk in between.
         async with self._purchases.turn(answer.fingerprint):

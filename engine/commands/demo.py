@@ -54,7 +54,7 @@ async def _drop_and_follow(engine: Engine, folder: Path, console: Console, stop:
     inbox = folder / "photos" / "inbox"
     console.print("Drawing six photos: dark, pale, tinted, turned, cut out, and one that is broken.")
     samples = await asyncio.to_thread(draw_samples, folder / "samples")
-    console.print(f"Dropping them into {inbox}\n")
+    console.print(f"Dropping them into {inbox}\n", markup=False)
     inbox.mkdir(parents=True, exist_ok=True)
     before = await engine.store.jobs.list(limit=1)  # of an earlier demo at the same place
     for sample in samples:
@@ -81,11 +81,11 @@ async def _say_where(settings: Settings, job: Job, folder: Path, console: Consol
     notes = sorted(photos["failed"].rglob("*.error.txt"))
     console.print(f"\n[bold]{job.completed} of {job.total} photos edited[/], on this machine, for nothing.\n")
     picture = await asyncio.to_thread(_compare, folder, photos["outbox"]) if job.completed else None
-    console.print(f"Results     {photos['outbox']}")
+    console.print(f"Results     {photos['outbox']}", markup=False)
     if picture:
-        console.print(f"Compared    {picture}")
-    console.print(f"Report      {report_folder(job) / 'report.html'}")
-    console.print(f"Originals   {photos['done']}")
+        console.print(f"Compared    {picture}", markup=False)
+    console.print(f"Report      {report_folder(job) / 'report.html'}", markup=False)
+    console.print(f"Originals   {photos['done']}", markup=False)
     for note in notes:
-        console.print(f"Error note  {note}")
+        console.print(f"Error note  {note}", markup=False)
     console.print("\nYour own photos: `lightwork init`, then `lightwork run`.", style="dim")

@@ -206,7 +206,7 @@ async def test_a_second_signal_ends_run_at_once(tmp_path: Path, server: GeminiSe
 
 async def test_the_demo_ends_well_and_says_where_everything_lies(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, key="")
-    place = tmp_path / ("a rather long folder name " * 4).strip()
+    place = tmp_path / ("[old] a rather long folder name " * 4).strip()
     await _earlier_job(place / "data")  # which it must not take for its own
     done = await terminal.run("demo", "--path", str(place))
     assert (done.code, done.err) == (0, "")

@@ -297,6 +297,7 @@ async def test_an_answer_that_only_this_computer_cannot_cope_with_is_not_bought_
     job = await shop.finished(await shop.job(shop.photo("a.jpg")))
     image = await shop.only_image(job.id)
     assert await shop.outcomes(image) == ["transient", "found"]
+    assert (await shop.attempts(image))[0].detail.startswith("Finishing the picture that the service sent takes")
     assert (job.completed, image.retries, job.cost_microusd, server.posts) == (1, 1, PRICE, 1)
     await shop.engine.work._decoder.aclose()
     shop.engine.work._decoder = own
