@@ -70,7 +70,8 @@ def prepare(data: bytes, *, suffix: str = "", sha256: str, limits: Limits, edge:
     """
     judge_bytes(len(data), limits)
     if sha256 and hashlib.sha256(data).hexdigest() != sha256:
-        raise PhotoRejected("changed", "The photo was changed after it had been taken in.", "Drop it in again.")
+        reason = "The photo is not the one that was taken in: it was changed since, or could not be read then."
+        raise PhotoRejected("changed", reason, "Have it edited again.")
     name = _judge_kind(data, suffix)
     with decoding(data):
         return _prepare(data, name, limits, edge, preview_edge)
@@ -112,10 +113,7 @@ def _prepare(data: bytes, name: str, limits: Limits, edge: int, preview_edge: in
 
 def _loaded(data: bytes, name: str, limits: Limits, edge: int) -> tuple[Image.Image, int, Facts]:
     """The pixels, how they are turned, and the facts; a JPEG not larger than needed."""
-    try:
-        image = open_picture(data, name)
-    except Image.DecompressionBombError as error:
-        raise _too_many_pixels("more than 350", limits) from error
+    image = open_picture(data, name)
     _refuse_dng(image)
     full = image.size
     scale = _draft_scale(name, max(full), edge)
@@ -172,7 +170,12 @@ def _judge_size(width: int, height: int, *, held: int, limits: Limits) -> None:
             "Crop it to a more ordinary shape.",
         )
     if width * height > limits.megapixels * 1e6 * held**2:
-        raise _too_many_pixels(f"{width * height / 1e6:.0f}", limits)
+        raise PhotoRejected(
+            "too_many_pixels",
+            f"The photo has {width * height / 1e6:.0f} million pixels; "
+            f"at most {limits.megapixels:g} million are allowed.",
+            "Save a smaller copy, or raise limits.megapixels in the settings.",
+        )
 
 
 def _draft_scale(format: str, long_edge: int, edge: int) -> int:
@@ -200,14 +203,6 @@ def _without_holes(image: Image.Image) -> Image.Image:
 
 def _raw() -> PhotoRejected:
     return PhotoRejected("raw", "This is a camera's raw file.", "Export it as JPEG or TIFF first.")
-
-
-def _too_many_pixels(millions: str, limits: Limits) -> PhotoRejected:
-    return PhotoRejected(
-        "too_many_pixels",
-        f"The photo has {millions} million pixels; at most {limits.megapixels:g} million are allowed.",
-        "Save a smaller copy, or raise limits.megapixels in the settings.",
-    )
 
 
 def _mb(size: int) -> str:

@@ -40,7 +40,11 @@ TURNS = {
 
 
 def open_picture(data: bytes, format: str) -> Image.Image:
-    """Open a picture in exactly that format, so that no other parser ever sees the bytes. Reads no pixels yet."""
+    """Open a picture in exactly that format, so that no other parser ever sees the bytes. Reads no pixels yet.
+
+    Of any size: that is to be judged before they are read.
+    """
+    Image.MAX_IMAGE_PIXELS = None
     AvifImagePlugin.DEFAULT_MAX_THREADS = DECODE_THREADS
     if format == "HEIF":
         import pi_heif  # most photos do not need it
@@ -58,7 +62,7 @@ def decoding(data: bytes) -> Iterator[None]:
             yield
     except PhotoError:
         raise
-    except (MemoryError, Image.DecompressionBombError) as error:
+    except MemoryError as error:
         raise too_heavy() from error
     except Exception as error:
         if "truncated" in str(error).lower() or not looks_complete(data[:HEAD], data[-HEAD:], len(data)):
