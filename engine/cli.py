@@ -9,14 +9,13 @@ import gc
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoints
-
     from engine.settings import Settings
 
 MISTAKE = 1
@@ -37,10 +36,7 @@ class FrontendCommands(click.Group):
         return next(iter(found)).load() if found else None
 
 
-def _installed() -> "EntryPoints":
-    # Imported here, because a decode worker imports this file too, as part of its parent's main script.
-    from importlib.metadata import entry_points
-
+def _installed() -> EntryPoints:
     return entry_points(group="lightwork.commands")
 
 

@@ -8,7 +8,8 @@ from datetime import datetime
 class Outage:
     """From a model's first failure to its first answer, however often its gate opens and closes meanwhile.
 
-    `kind` is one of `engine.retry.LASTING`, `until` the next try; `told` are those who know that it has begun.
+    `kind` is one of `engine.retry.LASTING` or a value in `engine.obstacles.KINDS`; `until` is the next try, `told` are
+    those who know that it has begun.
     """
 
     provider: str

@@ -1,4 +1,4 @@
-"""What to do after an attempt: decided here, purely; done in `engine.work`."""
+"""What to do after an attempt: decided here, purely; done in `engine.settlement`."""
 
 import random
 from dataclasses import dataclass

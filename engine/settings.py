@@ -99,7 +99,11 @@ class EngineSettings(Section):
         "30s", validate_default=True, description="How long pictures in work may take to finish when LightWork stops."
     )
     in_flight_bytes: ByteSize = Field(
-        "256MB", validate_default=True, gt=0, description="How many bytes of photos may be in work at the same time."
+        "256MB",
+        validate_default=True,
+        gt=0,
+        description="How much memory calls may take at the same time: "
+        "each counts as four times its photos as they are sent, and a guess for its answer.",
     )
     retention: Duration = Field(
         "30d",
