@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from engine.durations import parse_duration
 from engine.errors import NotFound, SettingsError
+from engine.money import MICROUSD
 
-MICROUSD = 1_000_000
 RECIPES = ("document", "enhance", "food", "monochrome", "portrait", "product", "real_estate", "restore", "style")
 ASPECTS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")

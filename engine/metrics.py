@@ -22,10 +22,10 @@ from prometheus_client.core import (
 
 from engine.app import Engine
 from engine.health import Health
+from engine.money import MICROUSD
 from engine.store import Figures
 from engine.tally import BOUNDS, Durations, Tally
 
-MICROUSD = 1e6
 FRESH_FOR = 5.0
 PATIENCE = 2.0
 

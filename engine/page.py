@@ -1,6 +1,6 @@
 """A page of the report: template, style and script become one HTML file that needs nothing beside its previews.
 
-What it says about a job is in `engine.report`; here is how texts, links, money and times are written.
+What it says about a job is in `engine.report`; here is how texts, links and times are written.
 """
 
 import hashlib
@@ -14,6 +14,8 @@ from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
+
+from engine.money import dollars
 
 ASSETS = Path(__file__).with_name("assets")
 
@@ -31,12 +33,6 @@ def model_label(row: dict[str, Any]) -> str:
 def link(path: str) -> str:
     """A relative path as a link: never a scheme, a host, a query or a fragment, whatever the path contains."""
     return "./" + quote(os.fsencode(path))
-
-
-def dollars(microusd: int) -> str:
-    """Exactly that many micro-dollars: "$0.039", "$12.50"."""
-    whole, fraction = divmod(microusd, 1_000_000)
-    return f"${whole:,}.{f'{fraction:06}'.rstrip('0'):0<2}"
 
 
 def duration(seconds: float) -> str:

@@ -27,6 +27,7 @@ from engine.finish import Finished
 from engine.job import Ending, Image, ImageStatus, Original
 from engine.lane import Budget
 from engine.log_context import about
+from engine.money import dollars
 from engine.photo import Limits, Prepared
 from engine.provider import Done, Outcome, Picture, Provider, RateLimited, Refused, Request, Transient
 from engine.purchase import Answer, Purchases
@@ -251,7 +252,7 @@ class Work:
         image, model, images = ticket.image, ticket.model, self._store.images
         ending = Ending(answer.outcome, answer.detail, model.provider, model.id, answer.seconds, answer.cost_microusd)
         if await images.complete(image, ending=ending, fingerprint=answer.fingerprint, result=result, now=self._now()):
-            log.info("✓ %s  %.1f s  $%.4f", ticket, answer.seconds, answer.cost_microusd / 1e6)
+            log.info("✓ %s  %.1f s  %s", ticket, answer.seconds, dollars(answer.cost_microusd))
             self._tally.attempt(model.name, ending)
             self._tally.image(model.name, ImageStatus.COMPLETED)
             self._on_finished()

@@ -11,7 +11,7 @@ from rich.filesize import decimal
 
 from engine.catalog import Catalog, load_catalog
 from engine.errors import SettingsError
-from engine.page import dollars
+from engine.money import dollars
 from engine.prompt import final_prompt
 from engine.settings import Settings
 from watcher.selection import Selected, select

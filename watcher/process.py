@@ -21,7 +21,7 @@ from engine.commands.run import stop_on_signals
 from engine.errors import NotFound, PlaceError, SettingsError
 from engine.folder import FolderPlace
 from engine.job import ImageStatus, Job, NewImage, NewJob, Original
-from engine.page import dollars
+from engine.money import dollars
 from engine.reporter import report_folder
 from engine.settings import Settings
 from watcher.bill import Bill, Order, show_left_out

@@ -4,7 +4,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from engine.catalog import MICROUSD, Catalog, Model
+from engine.catalog import Catalog, Model
+from engine.money import MICROUSD
 
 
 def print_modules(catalog: Catalog, console: Console | None = None) -> None:

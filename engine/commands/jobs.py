@@ -11,7 +11,7 @@ from rich.table import Table
 from engine.commands.foreground import terminal
 from engine.errors import NotFound
 from engine.job import Image, ImageStatus, Job
-from engine.page import dollars
+from engine.money import dollars
 from engine.paths import is_there
 from engine.settings import Settings
 from engine.store import Store

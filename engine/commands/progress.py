@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from engine.app import Engine
 from engine.claim import unknown_model
 from engine.job import Job, JobStatus
-from engine.page import dollars
+from engine.money import dollars
 from engine.waiting import first_of
 
 LOOK_EVERY = 0.1

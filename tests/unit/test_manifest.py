@@ -15,7 +15,8 @@ from urllib.parse import unquote_to_bytes
 import pytest
 
 import engine.report
-from engine.page import dollars, duration, link
+from engine.money import dollars
+from engine.page import duration, link
 from engine.report import Entry, Report, write_report
 
 BEFORE, AFTER = b"\xff\xd8before", b"\xff\xd8after"
