@@ -214,14 +214,14 @@ class Updates:
         elif shown.role == NOTICE and is_draft:
             await self._desk.set_prompt(job, text)
         elif shown.role in {RESULT, REFINE}:
-            await self._refine(shown, job, message, text, person)
+            await self._refine(shown, job, message, text)
         elif shown.role == CONTROL and job.completed == 1:
             image = next(one for one in await self._desk.images(job) if one.status is ImageStatus.COMPLETED)
-            await self._refine(Shown(shown.chat, shown.message, job.id, image.id), job, message, text, person)
+            await self._refine(Shown(shown.chat, shown.message, job.id, image.id), job, message, text)
         else:
             self._say(message, person, "hint.reply_to_one" if shown.role == CONTROL else "hint.too_late")
 
-    async def _refine(self, shown: Shown, job: Job, message: Message, text: str, person: Person) -> None:
+    async def _refine(self, shown: Shown, job: Job, message: Message, text: str) -> None:
         image = await self._desk.engine.store.images.get(shown.image_id)
         number = message.message_id
         if made := await self._desk.again.refine(job, image, origin_of(message), str(number), text, reply_to=number):

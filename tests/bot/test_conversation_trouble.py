@@ -144,13 +144,13 @@ async def test_a_reply_to_a_result_that_cannot_be_reached_waits_and_holds_up_nob
         result = sent(telegram, ANNA, "document")[0]
         await kept(engine, result)
         results = tmp_path / "data" / "blobs" / "kept"
-        aside = results.rename(tmp_path / "aside")
-        results.touch()  # where a folder is wanted
+        aside, back = results.rename(tmp_path / "aside"), tmp_path / "back"
+        results.symlink_to(results)  # which leads nowhere
         anna.writes("Colder.", reply_to=result)
         ben.writes("/id")
         await heard(telegram, BEN, f"Your number: {BEN}")
-        results.unlink()
-        aside.rename(results)
+        back.symlink_to(aside)
+        back.replace(results)
         await telegram.until(lambda: len(said(telegram, ANNA, "Done.")) == 2)
 
 
