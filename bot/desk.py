@@ -1,6 +1,7 @@
 """What all who deal with updates need: whose job it is, what can be changed about it, and how to answer."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from bot.parcel import in_order
 from bot.people import People
 from engine.app import Engine
 from engine.errors import NotFound
-from engine.job import Image, Job
+from engine.job import Image, Job, JobStatus
 from engine.settings import Settings
 
 
@@ -107,7 +108,9 @@ class Desk:
     async def detach_drafts(self, owner: str) -> None:
         """Open drafts take no more texts unless they reply to them."""
         for job in await self.engine.store.jobs.list(owner=owner, frontend=FRONTEND):
-            await self.engine.store.staging.note(job.id, {"detached": True})
+            if job.status is JobStatus.PENDING:
+                with suppress(NotFound):  # it has ended in this very moment
+                    await self.engine.store.staging.note(job.id, {"detached": True})
 
     async def cancel(self, job: Job) -> None:
         """Cancel what is unfinished; what is finished is handed over."""

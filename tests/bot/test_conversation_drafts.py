@@ -8,13 +8,15 @@ from pathlib import Path
 
 from conversation import ANNA, Clock, heard, kept, said, sent, talking
 from hot_folder import photo
+from servers.gemini import GeminiServer
+from servers.gemini_behaviours import Hang
 from servers.telegram import TelegramServer
 
+from bot.errand import FRONTEND, errand_of
 from engine.app import Engine
 from engine.catalog import load_catalog
 from engine.job import Image, JobStatus, Parameters
 
-FRONTEND = "telegram"
 CHOSEN = {"module": "mine", "model": "own", "size": "1K", "aspect": "1:1"}
 
 
@@ -220,13 +222,22 @@ async def test_photos_are_not_waited_with_when_the_clock_is_set_back(telegram: T
         await heard(telegram, ANNA, "Done.")
 
 
-async def test_new_leaves_the_draft_alone_and_begins_anew(telegram: TelegramServer, tmp_path: Path) -> None:
+async def test_new_leaves_the_draft_and_what_has_begun_alone_and_begins_anew(
+    telegram: TelegramServer, tmp_path: Path
+) -> None:
     anna = telegram.user(ANNA)
-    async with talking(tmp_path, telegram):
-        anna.sends_photo(photo(1))
+    async with (
+        GeminiServer(default=Hang()) as gemini,
+        talking(tmp_path, telegram, model="nano_banana", gemini=gemini.url, grace="0s") as engine,
+    ):
+        anna.sends_photo(photo(1), caption="Warmer.")
+        await gemini.arrived.wait()
+        anna.sends_photo(photo(2))
         draft = await heard(telegram, ANNA, "Photos: 1.")
         anna.writes("/new")
         await heard(telegram, ANNA, "What you send next begins a new job.")
+        jobs = await engine.store.jobs.list(frontend=FRONTEND)
+        assert {job.status: errand_of(job).detached for job in jobs} == {"PENDING": True, "PROCESSING": False}
         anna.writes("Brighter.")
         await heard(telegram, ANNA, "Send me a photo")
         assert "Brighter" not in draft.text
