@@ -16,7 +16,7 @@ from telegram.request import HTTPXRequest
 from bot.access import Access
 from bot.again import Again
 from bot.album import Albums
-from bot.client import ChatClosed, Client, Rejected
+from bot.client import ChatClosed, Client, Rejected, Unreachable
 from bot.commands import Commands, menus
 from bot.courier import ChatCourier
 from bot.desk import Desk
@@ -171,7 +171,7 @@ async def _run(
             deliveries_wake=deliveries.wake,
         )
         engine.changes.listen(desk.relist)
-        desk.chores.start(_offer_commands(client, engine.settings))
+        desk.chores.start(_offer_commands(client, engine.settings, sleep))
         delivering = group.create_task(deliveries.run(stop))
         poller = await _poller(engine, client, _updates(desk, me), taking)
         keeping = [
@@ -275,8 +275,16 @@ async def _access(engine: Engine) -> Access:
     return access
 
 
-async def _offer_commands(client: Client, settings: Settings) -> None:
+async def _offer_commands(client: Client, settings: Settings, sleep: Callable[[float], Awaitable[None]]) -> None:
     """Tell Telegram the commands. An admin who has not written to the bot yet has no chat for them."""
-    for scope, language, commands in menus(settings.telegram.admins):
-        with suppress(ChatClosed, Rejected):
-            await client.offer(commands, scope, language)
+    left, delay = menus(settings.telegram.admins), FIRST_DELAY
+    while left:
+        scope, language, commands = left[0]
+        try:
+            with suppress(ChatClosed, Rejected):
+                await client.offer(commands, scope, language)
+            del left[0]
+        except Unreachable as error:
+            log.debug("the commands are offered later: %s", error)
+            await sleep(delay)
+            delay = min(LONGEST_DELAY, 2 * delay)

@@ -9,6 +9,7 @@ from hot_folder import photo
 from servers.gemini import GeminiServer
 from servers.gemini_behaviours import Hang
 from servers.telegram import TelegramServer
+from servers.telegram_behaviours import BAD_GATEWAY, flood
 
 from bot.commands import ADMINS, EVERYBODY, IN_GROUPS
 
@@ -187,11 +188,13 @@ async def test_telegram_is_told_the_commands_for_each_scope_and_language(
     telegram: TelegramServer, tmp_path: Path
 ) -> None:
     telegram.user(OWNER)
+    trouble = [flood(3), BAD_GATEWAY]
+    telegram.plan("setMyCommands", *trouble)
     async with talking(tmp_path, telegram, telegram={"admins": [99, OWNER]}):
-        await telegram.until(lambda: len(telegram.called("setMyCommands")) == 16)
+        await telegram.until(lambda: len(telegram.called("setMyCommands")) == len(trouble) + 16)
     told = {
         (call.params["scope"]["type"], call.params.get("language_code", "")): call.params["commands"]
-        for call in telegram.called("setMyCommands")
+        for call in telegram.called("setMyCommands")[len(trouble) :]
         if call.params["scope"].get("chat_id") != 99
     }
     assert {language for _, language in told} == {"", "de", "es", "ru"}
