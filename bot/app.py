@@ -36,6 +36,7 @@ from bot.upload import read_in_threads
 from engine.app import Engine
 from engine.delivery import Deliveries
 from engine.errors import SettingsError
+from engine.job import Seen
 from engine.obstacles import POLL
 from engine.settings import Settings
 from engine.trouble import Trouble
@@ -52,7 +53,7 @@ FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0
 # Duties that wait for their chat cost nothing, and must not hold up those of other chats.
 IN_HAND = 2_000
 GROUPS = "telegram:groups"
-UPDATES = "telegram:updates"
+UPDATES, LAST = "telegram:updates", "last"
 STRANGER = "Telegram does not know the token in TELEGRAM_BOT_TOKEN; copy it from @BotFather."
 
 
@@ -234,17 +235,18 @@ def _updates(desk: Desk, me: User) -> Updates:
 
 
 async def _poller(engine: Engine, client: Client, updates: Updates, taking: asyncio.Lock) -> Poller:
-    kept = (await engine.store.users.get(UPDATES)).preferences
+    """Which update was the last is kept as what was seen last, with its number for a size."""
+    kept = (await engine.store.seen.get(UPDATES, [LAST])).get(LAST)
 
     async def keep_last(update: int) -> None:
-        await engine.store.users.prefer(UPDATES, {"last": update}, engine.now())
+        await engine.store.seen.remember([Seen(UPDATES, LAST, update, 0, "")], engine.now())
 
     return Poller(
         client.bot,
         updates.keep,
         now=engine.now,
         taking=taking,
-        last=kept.get("last", 0),
+        last=kept.size if kept else 0,
         keep_last=keep_last,
         on_rival=partial(engine.obstacles.meet, POLL),
     )

@@ -170,7 +170,7 @@ async def test_what_telegram_tells_once_more_after_a_crash_is_not_done_twice(
         await telegram.until(lambda: len(said(telegram, ANNA, "Done")) == 4)
     before = [message.text for message in telegram.chat(ANNA).messages]
     with closing(sqlite3.connect(tmp_path / "data" / "lightwork.sqlite3")) as database, database:
-        database.execute("DELETE FROM users WHERE id = 'telegram:updates'")  # as if each had met the crash
+        database.execute("DELETE FROM seen WHERE owner = 'telegram:updates'")  # as if each had met the crash
     telegram.world.updates.waiting = list({one["update_id"]: one for one in told}.values())
     assert len(telegram.world.updates.waiting) == 6
     async with talking(tmp_path, telegram) as engine:
