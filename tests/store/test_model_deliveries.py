@@ -258,7 +258,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         """Others that have failed need not wait any longer."""
         self.run(program.end(duty_id))
         duty.by = None
-        for other in program.setbacks.overcome(duty_id, self.now):
+        for other in program.setbacks.overcome(duty_id, self.now) & self.book.keys():
             if not self.book[other].delivered_at:
                 self.book[other].next_try_at = min(self.book[other].next_try_at, self.now)
 
@@ -287,11 +287,12 @@ class DeliveryMachine(RuleBasedStateMachine):
     @rule(which=WHICH)
     def all_of_a_job_is_asked_for_again(self, which: int) -> None:
         job_id = list(self.jobs)[which % len(self.jobs)]
-        reports = [duty for duty in self.book.values() if duty.job_id == job_id and not duty.image_id]
-        is_delivered = any(duty.delivered_at for duty in reports)
-        assert self.run(self.store.deliveries.repeat(job_id, self.now)) == is_delivered
-        for duty in reports if is_delivered else []:
-            duty.receipt, duty.attempt, duty.next_try_at, duty.delivered_at = {}, 0, self.now, None
+        of_job = {duty_id: duty for duty_id, duty in self.book.items() if duty.job_id == job_id}
+        delivered = [duty_id for duty_id, duty in of_job.items() if not duty.image_id and duty.delivered_at]
+        assert self.run(self.store.deliveries.repeat(job_id, self.now)) == bool(delivered)
+        for duty_id in delivered:
+            del self.book[duty_id]
+            self.owed_anew(job_id)
 
     @rule()
     def a_chat_is_open_again(self) -> None:
