@@ -51,7 +51,6 @@ class Claims:
         # Images are prepared while others are being answered, so that no call waits for a decoder.
         self._capacity = concurrency + max(2, concurrency // 2)
         self._lanes: dict[tuple[str, str], Lane] = {}
-        self._seen_closed: set[tuple[str, str]] = set()
         self._woken = asyncio.Event()
         self._due: datetime | None = None
         self._claiming: asyncio.Task[list[tuple[Image, Model]]] | None = None
@@ -146,8 +145,9 @@ class Claims:
 
     async def _open_models(self, rows: Mapping[str, Model], now: datetime) -> tuple[list[str], int]:
         """The models that may be claimed for now, and how many images of each at the most."""
+        noted = [key for key, lane in self._lanes.items() if lane.is_noted]
         closed = {(gate.provider, gate.model_id): gate.kind for gate in await self._store.gates.closed(now)}
-        self._open_lanes(closed)
+        self._open_lanes(noted, closed)
         free = self._capacity - sum(lane.claimed for lane in self._lanes.values())
         room = {}
         for name, model in rows.items():
@@ -159,12 +159,14 @@ class Claims:
         models = [name for name, images in room.items() if images > 0]
         return models, min((room[name] for name in models), default=0)
 
-    def _open_lanes(self, closed: Collection[tuple[str, str]]) -> None:
-        """Open those whose gate was seen closed and is not any more: time has passed, or somebody has opened it."""
-        for key in self._seen_closed.difference(closed):
-            if key in self._lanes:
+    def _open_lanes(self, noted: Collection[tuple[str, str]], closed: Collection[tuple[str, str]]) -> None:
+        """Open those whose gate is not closed in the rows any more: time has passed, or somebody has opened it."""
+        for key in noted:
+            if key not in closed and self._lanes[key].is_noted:
                 self._lanes[key].close_only(None)
-        self._seen_closed = set(closed)
+        for key in closed:
+            if key in self._lanes:
+                self._lanes[key].is_noted = True
 
     def _room(self, lane: Lane) -> int:
         return (1 if lane.is_on_trial else lane.limit + self._capacity - self._concurrency) - lane.claimed

@@ -63,8 +63,8 @@ class Lane:
     answers, up to `ceiling`. Calls that began before the last halving say nothing new: a burst halves once.
     `strikes` counts those halvings in a row. `claimed` counts the images that are on their way. While the lane is
     closed, as its model's gate is, those that have not called yet must not. After an outage it is on trial: one image
-    at a time is claimed for it, until a call is answered. `last_free` is when the service was last known not to be
-    busy, if it ever was.
+    at a time is claimed for it, until a call is answered. `is_noted` says that its closing is in the rows, where others
+    may open the gate. `last_free` is when the service was last known not to be busy, if it ever was.
     """
 
     def __init__(self, ceiling: int) -> None:
@@ -74,6 +74,7 @@ class Lane:
         self.strikes = 0
         self.claimed = 0
         self.is_on_trial = False
+        self.is_noted = False
         self.last_free: datetime | None = None
         self.calls = Budget(ceiling)
         self._closed_until: datetime | None = None
@@ -85,10 +86,12 @@ class Lane:
     def close(self, until: datetime) -> None:
         """Let nobody call before `until`."""
         self._closed_until = max(until, self._closed_until or until)
+        self.is_noted = False
 
     def close_only(self, until: datetime | None) -> None:
-        """Let nobody call before `until`, whatever was said before; None lets everybody."""
+        """Let nobody call before `until`, as the rows have it, whatever was said before; None lets everybody."""
         self._closed_until = until
+        self.is_noted = until is not None
 
     def bound(self, ceiling: int) -> None:
         """Change how far `limit` may grow."""

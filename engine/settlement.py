@@ -197,6 +197,7 @@ class Settlement:
         gate = Gate(model.provider, model.id, closing.until, closing.kind, closing.why, closing.advice)
         ticket.lane.close(closing.until)
         await self._store.gates.close(gate)
+        ticket.lane.is_noted = True
         if closing.kind in LASTING:
             ticket.lane.is_on_trial = True
             await self._store.outages.begin(_outage(gate, self._now()))

@@ -17,6 +17,7 @@ from engine.job import NewImage
 from engine.lane import Lane
 from engine.provider import Outcome, Request
 from engine.providers.local import Local
+from engine.store.gates import Gate
 
 
 async def test_a_photo_is_claimed_the_moment_it_is_taken_in(shop: Workshop, server: GeminiServer) -> None:
@@ -221,3 +222,16 @@ def test_a_lane_is_closed_until_the_latest_moment_that_was_named() -> None:
     lane.close(now + timedelta(seconds=10))
     assert lane.is_closed(now + timedelta(seconds=29))
     assert not lane.is_closed(now + timedelta(seconds=30))
+
+
+async def test_a_gate_that_is_opened_before_the_next_look_at_it_holds_nobody_up(
+    shop: Workshop, server: GeminiServer
+) -> None:
+    model, until = shop.engine.catalog.model("nano_banana"), shop.clock() + timedelta(hours=1)
+    lane = shop.engine.claims.lane(model)
+    lane.close(until)  # as it is closed by a call that found the model gone
+    await shop.engine.store.gates.close(Gate(model.provider, model.id, until, "gone", "It is gone."))
+    lane.is_noted = True
+    await shop.engine.store.gates.reopen("gone")
+    await shop.finished(await shop.job(shop.photo("a.jpg")))
+    assert server.posts == 1

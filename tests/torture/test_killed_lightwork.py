@@ -202,7 +202,7 @@ class Torture:
         for image, job, asked, source in self._rows("SELECT id, job_id, fingerprint, source FROM images"):
             needed |= {f"previews/{image}-before.jpg", f"previews/{image}-after.jpg"}
             needed |= {f"results/{asked[:2]}/{asked}{end}" for end in ("", ".json")}
-            if source == str(self._blobs / "photos" / job / image):  # it came by chat, where it can be asked for again
+            if source == f"blob:photos/{job}/{image}":  # it came by chat, where it can be asked for again
                 needed |= {f"photos/{job}/{image}", f"kept/{image}"}
         needed |= {f"outputs/{image}" for (image,) in self._rows(STILL_TO_BE_HANDED_OVER)}
         return {name for name in files(self._blobs) if name not in needed}
