@@ -11,6 +11,7 @@ from bot.sentences import Say, said
 from engine.catalog import Model, Module, load_catalog
 from engine.errors import NotFound
 from engine.job import ImageStatus
+from engine.money import MICROUSD
 
 VERSION = "v1"
 # A callback holds 64 bytes; the id of a job takes 36 of them, the longest act 6.
@@ -28,7 +29,6 @@ MOST_MARKS = 30
 MOST_AHEAD = 1000
 LONGEST_PROMPT = 700
 IN_A_ROW = 2
-MICROUSD = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

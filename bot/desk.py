@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from telegram import User
+from telegram import Message, User
 
 from bot.access import Access
 from bot.again import Again
@@ -45,6 +45,14 @@ class Desk:
             await self.client.say(origin, text, buttons=buttons, reply_to=reply_to)
 
         self.chores.start(send())
+
+    def change(self, message: Message, text: str, buttons: Buttons) -> None:
+        """Replace a text of the bot's own, beside everything else."""
+
+        async def change() -> None:
+            await self.client.change(message.chat_id, message.message_id, text, buttons=buttons)
+
+        self.chores.start(change())
 
     def relist(self, settings: Settings) -> None:
         """The settings name other people and groups."""

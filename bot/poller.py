@@ -35,8 +35,7 @@ class Poller:
 
     `keep` is also given when the update arrived, in POSIX seconds. `taking` is held while there are any left of those
     that arrived together. `last` is the update that an earlier run dealt with last, and `keep_last` keeps which it is.
-    `on_rival` is told of another program that polls with the same token, and "" when there is
-    none.
+    `on_rival` is told of another program that polls with the same token, and "" when there is none.
     """
 
     def __init__(

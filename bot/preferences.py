@@ -127,7 +127,7 @@ class Preferences:
         if options := self._menu(say, person, act):
             setting, values, chosen = options
             back = [Button(say("draft.back"), data_of(MINE, "settings"))]
-            self._change(message, say("settings.title"), [*option_buttons(MINE, setting, values, chosen), back])
+            self._desk.change(message, say("settings.title"), [*option_buttons(MINE, setting, values, chosen), back])
             return ""
         if act == "reset":
             await self._desk.people.prefer_prompt(person, person.module, "")
@@ -139,7 +139,7 @@ class Preferences:
         chosen_language = (await self._desk.engine.store.users.get(user_key(person.id))).preferences.get("language")
         now = await self._desk.people.get(person.id, chosen_language or person.language)
         card = self._module_card(now) if act in {"module", "reset"} else await self._settings_card(now)
-        self._change(message, *card)
+        self._desk.change(message, *card)
         return "" if act == "settings" else speaking(now.language)("settings.kept")
 
     def _menu(self, say: Say, person: Person, act: str) -> tuple[str, list[tuple[str, str]], str] | None:
@@ -179,12 +179,6 @@ class Preferences:
         }.get(act, ())
         value = found(choice, values)
         return {act: None if value == "keep" else value}
-
-    def _change(self, message: Message, text: str, buttons: Buttons) -> None:
-        async def change() -> None:
-            await self._desk.client.change(message.chat_id, message.message_id, text, buttons=buttons)
-
-        self._desk.chores.start(change())
 
 
 def words_of(person: Person, module: Module) -> dict[str, str]:

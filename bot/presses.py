@@ -7,7 +7,7 @@ from dataclasses import replace
 from telegram import CallbackQuery, Message, User
 
 from bot.card import data_of, found, menu, module_title, read_data
-from bot.client import Button, Buttons
+from bot.client import Button
 from bot.desk import Desk
 from bot.errand import errand_of
 from bot.extras import Extras
@@ -125,19 +125,13 @@ class Presses:
             return "draft.replaced"
         return ""
 
-    def _change(self, press: Press, text: str, buttons: Buttons) -> None:
-        async def change() -> None:
-            await self._desk.client.change(press.message.chat_id, press.message.message_id, text, buttons=buttons)
-
-        self._desk.chores.start(change())
-
     def _menu(self, press: Press, act: str, options: list[tuple[str, str]], chosen: str) -> str:
         text, _ = self._desk.notices.draft_card(press.job)
-        self._change(press, text, menu(press.say, press.job.id, act, options, chosen))
+        self._desk.change(press.message, text, menu(press.say, press.job.id, act, options, chosen))
         return ""
 
     async def _draft(self, press: Press) -> str:
-        self._change(press, *self._desk.notices.draft_card(press.job))
+        self._desk.change(press.message, *self._desk.notices.draft_card(press.job))
         return ""
 
     async def _modules(self, press: Press) -> str:

@@ -98,13 +98,14 @@ class Claims:
     async def _say_what_waits(self) -> None:
         """Tell what a new start finds waiting, and why."""
         ids = {(model.provider, model.id) for model in self._catalog.models.values()}
-        for gate in await self._store.gates.closed(self._now()):
+        figures = await self._store.backlog.figures(self._now())
+        for gate in figures.gates:
             if (gate.provider, gate.model_id) in ids:
                 log.warning("‖ %s waits until %s", gate.model_id, gate)
         away = {(one.provider, one.model_id) for one in await self._store.outages.list() if one.ended_at is None}
         for one in self._catalog.models.values():
             self.lane(one).is_on_trial = (one.provider, one.id) in away
-        for model, number in (await self._store.backlog.figures(self._now())).by_model().items():
+        for model, number in figures.by_model().items():
             if model not in self._catalog.models:
                 log.warning("‖ unfinished pictures: %d. %s", number, unknown_model(model))
 
